@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What differs between the kernels that the module builds for. The only place
+ * that looks at the kernel's version.
+ */
+#ifndef _CORDBMEM_COMPAT_H
+#define _CORDBMEM_COMPAT_H
+
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/mount.h>
+#include <linux/sched/coredump.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "cordbmem needs Linux 6.1 or later"
+#endif
+
+/* get_user_pages_remote() lost its vmas argument in 6.5. */
+static inline long cordbmem_gup(struct mm_struct *mm, unsigned long start,
+				unsigned long nr_pages, unsigned int flags,
+				struct page **pages)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	return get_user_pages_remote(mm, start, nr_pages, flags, pages, NULL,
+				     NULL);
+#else
+	return get_user_pages_remote(mm, start, nr_pages, flags, pages, NULL);
+#endif
+}
+
+#endif /* _CORDBMEM_COMPAT_H */

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reading one range of a target into the caller's memory, and READ.
+ *
+ * A short range goes through access_process_vm() and a buffer on the stack. A
+ * longer one is looked up page by page in batches and copied straight from
+ * the target's pages to the caller, with no lock held; whatever a page lookup
+ * cannot give (a device mapping with an access method, the guard gap of a
+ * growing stack) is asked of access_process_vm(), so both ways read the same.
+ */
+#include <linux/err.h>
+#include <linux/highmem.h>
+#include <linux/kernel.h>
+#include <linux/minmax.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/uaccess.h>
+
+#include "compat.h"
+#include "cordbmem.h"
+#include "trace.h"
+
+/* Bytes that are read with no allocation and one lookup. */
+#define READ_SHORT 256
+
+/* Bytes that are copied to the caller word by word. */
+#define COPY_INLINE 128
+
+/* Pages that are looked up, and referenced, at a time. */
+#define READ_BATCH 16
+
+/**
+ * cordbmem_readable_length - the part of a range that lies in user space
+ * @address: first byte
+ * @length: bytes, up to 2^64 - 1
+ *
+ * Return: bytes from @address on; what wraps or leaves user space is cut off.
+ */
+u64 cordbmem_readable_length(u64 address, u64 length)
+{
+	if (address >= TASK_SIZE_MAX)
+		return 0;
+	return min_t(u64, length, TASK_SIZE_MAX - address);
+}
+
+/**
+ * cordbmem_copy_out - copy to the caller, as far as it goes
+ * @to: memory of the caller, of which access_ok() is known
+ * @from: kernel memory
+ * @length: bytes
+ *
+ * Return: bytes copied; less than @length when @to cannot be written.
+ */
+size_t cordbmem_copy_out(void __user *to, const void *from, size_t length)
+{
+	/*
+	 * For a few words the checks around copy_to_user() cost more than the
+	 * copy. It still has the last word: it counts up to the bad byte.
+	 */
+	if (length <= COPY_INLINE && user_write_access_begin(to, length)) {
+		unsafe_copy_to_user(to, from, length, fault);
+		user_write_access_end();
+		return length;
+fault:
+		user_write_access_end();
+	}
+	return length - copy_to_user(to, from, length);
+}
+
+/* Errors of a lookup as the uAPI has them. */
+static int read_error(long got)
+{
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	return got == -ENOMEM ? -ENOMEM : -EIO;
+}
+
+/*
+ * Up to READ_SHORT bytes by access_process_vm(). An execve between the check
+ * and the read gives the task another mm, and it never gets a former one back:
+ * if it has the checked mm afterwards, the bytes are from that.
+ */
+static int read_short(struct cordbmem_target *target, struct task_struct *task,
+		      const struct cordbmem_span *span, u64 address,
+		      void __user *to, unsigned int length,
+		      unsigned int *copied)
+{
+	u8 bounce[READ_SHORT] __uninitialized;
+	int got;
+
+	got = access_process_vm(task, address, bounce, length,
+				span->gup_flags);
+	if (READ_ONCE(task->mm) != target->mm)
+		return -ESRCH;
+	*copied = cordbmem_copy_out(to, bounce, got);
+	if (*copied < got)
+		return -EFAULT;
+	return got < length ? read_error(0) : 0;
+}
+
+/* Looks up to @nr pages of one mapping up. Returns how many there are. */
+static long read_lookup(struct mm_struct *mm, u64 address, unsigned int nr,
+			unsigned int gup_flags, struct page **pages)
+{
+	struct vm_area_struct *vma;
+	long got = -EFAULT;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	/*
+	 * No lookup starts outside a mapping: below a stack some kernels warn
+	 * about it.
+	 */
+	vma = vma_lookup(mm, address);
+	if (vma) {
+		nr = min_t(u64, nr,
+			   (vma->vm_end - (address & PAGE_MASK)) >> PAGE_SHIFT);
+		got = cordbmem_gup(mm, address & PAGE_MASK, nr, gup_flags,
+				   pages);
+	}
+	mmap_read_unlock(mm);
+	return got;
+}
+
+static int read_pages(struct page **pages, long nr, u64 address, u64 length,
+		      void __user *to, u64 *copied)
+{
+	unsigned int offset = offset_in_page(address);
+	long i;
+
+	*copied = 0;
+	for (i = 0; i < nr; i++) {
+		size_t n = min_t(u64, PAGE_SIZE - offset, length - *copied);
+		void *from = kmap_local_page(pages[i]);
+		size_t out = cordbmem_copy_out(to + *copied, from + offset, n);
+
+		kunmap_local(from);
+		*copied += out;
+		if (out < n)
+			return -EFAULT;
+		offset = 0;
+	}
+	return 0;
+}
+
+/*
+ * A range of any length, in batches. The target's mm is held for the lookup
+ * only: a caller that stalls in its own page faults must not keep a dying
+ * target's memory.
+ */
+static int read_long(struct cordbmem_target *target, struct task_struct *task,
+		     const struct cordbmem_span *span, u64 length, u64 *done)
+{
+	struct page *pages[READ_BATCH];
+	int ret = 0;
+
+	while (!ret && *done < length) {
+		u64 address = span->address + *done;
+		void __user *to = span->buffer + *done;
+		u64 left = length - *done;
+		u64 copied = 0;
+		unsigned int nr;
+		long got, i;
+
+		if (*done && signal_pending(current))
+			return -EINTR;
+		cond_resched();
+
+		nr = min_t(u64, READ_BATCH,
+			   DIV_ROUND_UP(offset_in_page(address) + left,
+					PAGE_SIZE));
+		if (!mmget_not_zero(target->mm))
+			return -ESRCH;
+		got = read_lookup(target->mm, address, nr, span->gup_flags,
+				  pages);
+		mmput(target->mm);
+
+		if (got > 0) {
+			ret = read_pages(pages, got, address, left, to,
+					 &copied);
+			for (i = 0; i < got; i++)
+				put_page(pages[i]);
+		} else if (span->flags & CORDBMEM_READ_NOFAULT) {
+			ret = read_error(got);
+		} else {
+			unsigned int part = 0;
+
+			ret = read_short(target, task, span, address, to,
+					 min3((u64)READ_SHORT, left,
+					      (u64)PAGE_SIZE -
+						      offset_in_page(address)),
+					 &part);
+			if (ret == -EIO)
+				ret = read_error(got);
+			copied = part;
+		}
+		*done += copied;
+	}
+	return ret;
+}
+
+/**
+ * cordbmem_read_span - read a range of a target
+ * @target: whom; the caller passed the gate for it
+ * @task: a thread of it
+ * @span: what, and where to
+ * @bytes_read: set to the bytes that arrived, whatever the result
+ *
+ * Return: 0 when all of it was read, else why not: -EIO, -ESRCH, -EINTR,
+ * -ENOMEM, or -EFAULT for the caller's buffer.
+ */
+int cordbmem_read_span(struct cordbmem_target *target,
+		       struct task_struct *task,
+		       const struct cordbmem_span *span, u64 *bytes_read)
+{
+	u64 length = cordbmem_readable_length(span->address, span->length);
+	unsigned int copied = 0;
+	int ret;
+
+	*bytes_read = 0;
+	if (!access_ok(span->buffer, span->length)) {
+		ret = -EFAULT;
+	} else if (length <= READ_SHORT &&
+		   !(span->flags & CORDBMEM_READ_NOFAULT)) {
+		ret = 0;
+		if (length)
+			ret = read_short(target, task, span, span->address,
+					 span->buffer, length, &copied);
+		*bytes_read = copied;
+	} else {
+		ret = read_long(target, task, span, length, bytes_read);
+	}
+	if (!ret && length < span->length)
+		ret = -EIO;
+	trace_cordbmem_read(task->tgid, span->address, span->length,
+			    span->flags, *bytes_read, -ret);
+	return ret;
+}
+
+/**
+ * cordbmem_read_ioctl - CORDBMEM_IOC_READ
+ * @file: the open device
+ * @arg: kernel copy of struct cordbmem_read
+ * @uarg: the caller's
+ *
+ * Return: 0 or a negative errno.
+ */
+int cordbmem_read_ioctl(struct cordbmem_file *file, void *arg,
+			void __user *uarg)
+{
+	struct cordbmem_read __user *uread = uarg;
+	struct cordbmem_read *read = arg;
+	struct cordbmem_span span = {
+		.address = read->address,
+		.length = read->length,
+		.buffer = u64_to_user_ptr(read->buffer),
+		.flags = read->flags,
+	};
+	struct cordbmem_target *target;
+	struct task_struct *task;
+	u64 bytes_read;
+	int ret;
+
+	if (read->reserved ||
+	    read->flags & ~(CORDBMEM_READ_FORCE | CORDBMEM_READ_NOFAULT))
+		return -EINVAL;
+	ret = cordbmem_read_flags(read->flags, &span.gup_flags);
+	if (ret)
+		return ret;
+
+	target = cordbmem_target_get(file, read->pid, &task);
+	if (IS_ERR(target))
+		return PTR_ERR(target);
+	ret = cordbmem_read_span(target, task, &span, &bytes_read);
+	put_task_struct(task);
+	cordbmem_target_put(target);
+
+	if (!user_write_access_begin(uread, sizeof(*uread)))
+		return -EFAULT;
+	unsafe_put_user(bytes_read, &uread->bytes_read, fault);
+	unsafe_put_user(-ret, &uread->error, fault);
+	unsafe_put_user(0, &uread->reserved2, fault);
+	user_write_access_end();
+	return bytes_read ? 0 : ret;
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The target fd: a file whose offset is the target's address, and ATTACH.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/sched/task.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "cordbmem.h"
+#include "watch.h"
+
+/**
+ * struct target_file - one target fd
+ * @target: whom it reads
+ * @flags: mode of its reads, CORDBMEM_READ_*
+ * @gup_flags: the same as FOLL_*
+ * @watch: tells pollers that the image is gone
+ */
+struct target_file {
+	struct cordbmem_target *target;
+	u32 flags;
+	unsigned int gup_flags;
+	struct cordbmem_watch watch;
+};
+
+static ssize_t target_file_read(struct file *file, char __user *buf,
+				size_t count, loff_t *ppos)
+{
+	struct target_file *tf = file->private_data;
+	struct cordbmem_span span = {
+		.address = *ppos,
+		.length = count,
+		.buffer = buf,
+		.flags = tf->flags,
+		.gup_flags = tf->gup_flags,
+	};
+	struct task_struct *task;
+	u64 bytes_read;
+	int ret;
+
+	task = cordbmem_target_task(tf->target);
+	if (!task)
+		return -ESRCH;
+	ret = cordbmem_read_span(tf->target, task, &span, &bytes_read);
+	put_task_struct(task);
+	if (!bytes_read)
+		return ret;
+	*ppos += bytes_read;
+	return bytes_read;
+}
+
+static loff_t target_file_llseek(struct file *file, loff_t offset, int whence)
+{
+	return no_seek_end_llseek_size(file, offset, whence, LLONG_MAX);
+}
+
+static __poll_t target_file_poll(struct file *file, poll_table *wait)
+{
+	struct target_file *tf = file->private_data;
+	struct task_struct *task;
+
+	if (cordbmem_watch_poll(&tf->watch, file, wait, tf->target))
+		return EPOLLERR;
+	task = cordbmem_target_task(tf->target);
+	if (!task)
+		return EPOLLHUP;
+	put_task_struct(task);
+	return EPOLLIN | EPOLLRDNORM;
+}
+
+static void target_file_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct target_file *tf = file->private_data;
+
+	seq_printf(m, "Pid:\t%d\n", pid_vnr(tf->target->tgid));
+	seq_printf(m, "Mode:\t0x%x\n", tf->flags);
+}
+
+static int target_file_release(struct inode *inode, struct file *file)
+{
+	struct target_file *tf = file->private_data;
+
+	cordbmem_watch_stop(&tf->watch, tf->target);
+	cordbmem_target_put(tf->target);
+	kfree(tf);
+	return 0;
+}
+
+static const struct file_operations target_file_fops = {
+	.owner		= THIS_MODULE,
+	.read		= target_file_read,
+	.llseek		= target_file_llseek,
+	.poll		= target_file_poll,
+	.show_fdinfo	= target_file_show_fdinfo,
+	.release	= target_file_release,
+};
+
+/**
+ * cordbmem_target_from_fd - the target behind a target fd
+ * @fd: the fd
+ *
+ * Return: the target with a reference; -EBADF: no such fd; -EINVAL: not a
+ * target fd.
+ */
+struct cordbmem_target *cordbmem_target_from_fd(int fd)
+{
+	struct cordbmem_target *target = ERR_PTR(-EINVAL);
+	struct target_file *tf;
+	struct file *file;
+
+	file = fget(fd);
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (file->f_op == &target_file_fops) {
+		tf = file->private_data;
+		target = tf->target;
+		kref_get(&target->ref);
+	}
+	fput(file);
+	return target;
+}
+
+static struct cordbmem_target *attach_target(struct cordbmem_file *file,
+					     const struct cordbmem_attach *arg)
+{
+	struct cordbmem_target *target;
+	struct task_struct *task;
+
+	if (arg->flags & CORDBMEM_ATTACH_MEM_FD)
+		return cordbmem_gate_mem_fd(arg->source);
+	target = cordbmem_target_get(file, arg->source, &task);
+	if (!IS_ERR(target))
+		put_task_struct(task);
+	return target;
+}
+
+/**
+ * cordbmem_attach_ioctl - CORDBMEM_IOC_ATTACH
+ * @file: the open device
+ * @arg: kernel copy of struct cordbmem_attach
+ * @uarg: the caller's
+ *
+ * Return: 0 or a negative errno.
+ */
+int cordbmem_attach_ioctl(struct cordbmem_file *file, void *arg,
+			  void __user *uarg)
+{
+	const u32 mode = CORDBMEM_READ_FORCE | CORDBMEM_READ_NOFAULT;
+	struct cordbmem_attach __user *uattach = uarg;
+	struct cordbmem_attach *attach = arg;
+	struct cordbmem_target *target;
+	struct target_file *tf;
+	struct file *filp;
+	int fd, ret;
+
+	if (attach->flags & ~(mode | CORDBMEM_ATTACH_MEM_FD))
+		return -EINVAL;
+
+	tf = kzalloc(sizeof(*tf), GFP_KERNEL_ACCOUNT);
+	if (!tf)
+		return -ENOMEM;
+	cordbmem_watch_init(&tf->watch);
+	tf->flags = attach->flags & mode;
+	ret = cordbmem_read_flags(tf->flags, &tf->gup_flags);
+	if (ret)
+		goto free;
+
+	target = attach_target(file, attach);
+	if (IS_ERR(target)) {
+		ret = PTR_ERR(target);
+		goto free;
+	}
+	tf->target = target;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		ret = fd;
+		goto put_target;
+	}
+	filp = anon_inode_getfile("[cordbmem-target]", &target_file_fops, tf,
+				  O_RDONLY | O_LARGEFILE);
+	if (IS_ERR(filp)) {
+		ret = PTR_ERR(filp);
+		goto put_fd;
+	}
+	/* from here on the file owns tf and its target */
+	filp->f_mode |= FMODE_LSEEK | FMODE_PREAD;
+
+	if (put_user(fd, &uattach->target_fd)) {
+		fput(filp);
+		put_unused_fd(fd);
+		return -EFAULT;
+	}
+	fd_install(fd, filp);
+	return 0;
+
+put_fd:
+	put_unused_fd(fd);
+put_target:
+	cordbmem_target_put(target);
+free:
+	kfree(tf);
+	return ret;
+}
