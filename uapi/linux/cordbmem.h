@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * The whole contract between the cordbmem module and user space.
+ */
+#ifndef _UAPI_LINUX_CORDBMEM_H
+#define _UAPI_LINUX_CORDBMEM_H
+
+#include <linux/const.h>
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/**
+ * DOC: /dev/cordbmem
+ *
+ * /dev/cordbmem reads the memory of live processes. Nothing is ever written
+ * to a target, and no target is stopped.
+ *
+ * Objects are files. The device takes INFO, READ, READV and ATTACH; ATTACH
+ * yields a target fd, a file whose offset is the target's address. Closing the
+ * fd ends the object.
+ *
+ * Who may read whom is the policy of /proc/PID/mem, decided by the kernel's own
+ * check with every security module (ptrace access mode ATTACH, filesystem
+ * credentials). Two rules differ in form only: the mode bits of the proc file
+ * do not count, so CAP_SYS_PTRACE alone is enough, and the check is made
+ * against the pid namespace in which the module was loaded.
+ *
+ * Structs grow at their end. The first member of the argument of every ioctl
+ * is its size in bytes as the caller knows it. A struct longer than the kernel's
+ * is accepted while the bytes that the kernel does not know are zero, a
+ * shorter one is taken as padded with zeros; one shorter than the first
+ * revision is EINVAL. Members marked "in" must hold what is said there,
+ * members marked "out" are ignored on entry. Reserved members must be zero.
+ *
+ * Every ioctl returns 0, or -1 and an errno. When the errno is one of
+ * EINVAL, E2BIG, EOPNOTSUPP, EPERM, ENOTTY or EBADF, nothing was read and
+ * nothing was written:
+ *
+ * - ENOTTY: the ioctl number is unknown on this file.
+ * - EINVAL: a member has a value that no kernel accepts: a struct too short,
+ *   an unknown flag, a reserved member that is not zero.
+ * - E2BIG: the struct is longer than the kernel's and the tail is not zero, or
+ *   an array has more elements than INFO allows.
+ * - EOPNOTSUPP: a known flag that this kernel cannot honour.
+ * - EPERM: %CORDBMEM_READ_FORCE is switched off on this system.
+ * - EBADF: an fd that is not open, or not open for reading.
+ * - EFAULT: memory of the caller cannot be read or written.
+ * - ESRCH: there is no such process in the caller's pid namespace, it has no
+ *   memory (a kernel thread, a zombie), it is outside the pid namespace in
+ *   which the module was loaded, or it exited or called execve while it
+ *   was read.
+ * - EACCES: the kernel refuses this caller this target. (process_vm_readv says
+ *   EPERM where /proc/PID/mem and cordbmem say EACCES.)
+ * - EIO: the first byte asked for cannot be read in the target: no mapping,
+ *   no right to read it, a page that cannot be had, an address outside
+ *   user space.
+ * - EINTR: a signal came before the first byte was read.
+ * - ENOMEM: the kernel is out of memory.
+ *
+ * A read stops at the first byte it cannot have. If it had at least one byte
+ * by then, it succeeded: the count of bytes is exact, and the member "error"
+ * says why it is short. Bytes of the buffer past the count are undefined
+ * only up to the requested length, and untouched beyond it.
+ *
+ * Every read (READ, each element of READV, each read of a target fd) fires
+ * the tracepoint cordbmem:cordbmem_read.
+ */
+
+/** define CORDBMEM_DEVICE - path of the device node */
+#define CORDBMEM_DEVICE "/dev/cordbmem"
+
+/** define CORDBMEM_ABI - revision of this contract; grows with every addition */
+#define CORDBMEM_ABI 1
+
+#define CORDBMEM_IOC_MAGIC 0xD6
+
+/*
+ * The numbers carry no size, so they survive the growth of their structs.
+ */
+#define CORDBMEM_IOC_INFO	_IO(CORDBMEM_IOC_MAGIC, 0x00)
+#define CORDBMEM_IOC_READ	_IO(CORDBMEM_IOC_MAGIC, 0x01)
+#define CORDBMEM_IOC_READV	_IO(CORDBMEM_IOC_MAGIC, 0x02)
+#define CORDBMEM_IOC_ATTACH	_IO(CORDBMEM_IOC_MAGIC, 0x03)
+
+/*
+ * Features, as reported in struct cordbmem_info.
+ */
+/** define CORDBMEM_FEATURE_NOFAULT - %CORDBMEM_READ_NOFAULT is available */
+#define CORDBMEM_FEATURE_NOFAULT	_BITULL(0)
+/** define CORDBMEM_FEATURE_FORCE - %CORDBMEM_READ_FORCE is allowed */
+#define CORDBMEM_FEATURE_FORCE		_BITULL(1)
+/** define CORDBMEM_FEATURE_WINDOW - live windows exist on this kernel */
+#define CORDBMEM_FEATURE_WINDOW		_BITULL(2)
+
+/*
+ * Flags of a read: READ, an element of READV, or the mode of a target fd.
+ */
+/**
+ * define CORDBMEM_READ_FORCE - read what the target itself may not read
+ *
+ * Pages mapped PROT_NONE or execute-only in private mappings are read as
+ * /proc/PID/mem reads them. EPERM when INFO does not report
+ * %CORDBMEM_FEATURE_FORCE (module parameter allow_force).
+ */
+#define CORDBMEM_READ_FORCE	_BITUL(0)
+/**
+ * define CORDBMEM_READ_NOFAULT - read only what is mapped in already
+ *
+ * No page of the target is faulted in, allocated or read from disk, and its
+ * stack is not grown. The first page without a present entry in the
+ * target's page table ends the read as a hole does. EOPNOTSUPP when INFO does
+ * not report %CORDBMEM_FEATURE_NOFAULT.
+ */
+#define CORDBMEM_READ_NOFAULT	_BITUL(1)
+/**
+ * define CORDBMEM_READ_TARGET_FD - the source is a target fd, not a pid
+ *
+ * For elements of READV only. The mode that was given to ATTACH does not
+ * apply: the element's own flags do.
+ */
+#define CORDBMEM_READ_TARGET_FD	_BITUL(2)
+
+/**
+ * struct cordbmem_info - argument of CORDBMEM_IOC_INFO
+ * @size:	in: sizeof(struct cordbmem_info)
+ * @flags:	in: must be 0
+ * @abi:	out: revision of the contract that the module implements
+ * @page_size:	out: bytes in a page
+ * @features:	out: CORDBMEM_FEATURE_*
+ * @max_elements: out: the most elements that one READV takes
+ * @reserved:	out: 0
+ *
+ * Errors: EINVAL, E2BIG, EFAULT.
+ */
+struct cordbmem_info {
+	__u32 size;
+	__u32 flags;
+	__u32 abi;
+	__u32 page_size;
+	__aligned_u64 features;
+	__u32 max_elements;
+	__u32 reserved;
+};
+
+/**
+ * struct cordbmem_read - argument of CORDBMEM_IOC_READ
+ * @size:	in: sizeof(struct cordbmem_read)
+ * @flags:	in: %CORDBMEM_READ_FORCE, %CORDBMEM_READ_NOFAULT
+ * @pid:	in: process or thread to read, as numbered in the caller's pid
+ *		namespace
+ * @reserved:	in: must be 0
+ * @address:	in: first byte to read, in the target
+ * @length:	in: bytes to read. 0 reads nothing, but the target must exist
+ *		and be readable for the caller
+ * @buffer:	in: pointer to @length bytes of the caller
+ * @bytes_read:	out: bytes read, exact to the byte
+ * @error:	out: why @bytes_read is less than @length (EIO, EINTR, ESRCH,
+ *		ENOMEM, EFAULT), else 0
+ * @reserved2:	out: 0
+ *
+ * Succeeds when at least one byte was read, or @length is 0. Otherwise it
+ * fails with @error as errno, and @bytes_read is 0. The out members are written
+ * whenever the target was found and the caller may read it: on success, with
+ * EIO and EINTR, with EFAULT from @buffer, and with ESRCH when the target went
+ * away during the read.
+ *
+ * A signal ends a long read between two chunks; what was read by then counts.
+ * A read is not atomic against the target, which keeps running.
+ *
+ * Errors: EINVAL, E2BIG, EOPNOTSUPP, EPERM, EFAULT, ESRCH, EACCES, EIO, EINTR,
+ * ENOMEM.
+ */
+struct cordbmem_read {
+	__u32 size;
+	__u32 flags;
+	__s32 pid;
+	__u32 reserved;
+	__aligned_u64 address;
+	__aligned_u64 length;
+	__aligned_u64 buffer;
+	__aligned_u64 bytes_read;
+	__s32 error;
+	__u32 reserved2;
+};
+
+/**
+ * struct cordbmem_element - one read of a CORDBMEM_IOC_READV
+ * @source:	in: pid as in struct cordbmem_read, or a target fd when @flags
+ *		has %CORDBMEM_READ_TARGET_FD
+ * @flags:	in: CORDBMEM_READ_*
+ * @address:	in: first byte to read, in the target
+ * @length:	in: bytes to read
+ * @buffer:	in: pointer to @length bytes of the caller
+ * @bytes_read:	out: bytes read, exact to the byte
+ * @error:	out: 0 when all was read, else an errno of struct cordbmem_read, or
+ *		EBADF (no such fd) or EINVAL (not a target fd)
+ * @reserved:	in, out: must be 0
+ */
+struct cordbmem_element {
+	__s32 source;
+	__u32 flags;
+	__aligned_u64 address;
+	__aligned_u64 length;
+	__aligned_u64 buffer;
+	__aligned_u64 bytes_read;
+	__s32 error;
+	__u32 reserved;
+};
+
+/**
+ * struct cordbmem_readv - argument of CORDBMEM_IOC_READV
+ * @size:	in: sizeof(struct cordbmem_readv)
+ * @flags:	in: must be 0
+ * @elements:	in: pointer to @count elements
+ * @count:	in: number of elements, at most max_elements of INFO; 0 is allowed
+ * @element_size: in: sizeof(struct cordbmem_element); longer elements are
+ *		accepted while their tails are zero
+ * @done:	out: elements that were processed and have their out members set
+ * @reserved:	in: must be 0
+ *
+ * Elements are read one after the other, in order, each with its own count and
+ * errno: no byte of an element is looked at before the element in front of it
+ * is done, so {sequence word, data, sequence word} is a valid seqlock read: an
+ * aligned element of 4 or 8 bytes in ordinary memory of another process is read
+ * in one access. One bad element does not stop the rest.
+ *
+ * A signal ends the call early: @done elements were processed, which the call
+ * reports with success when @done is not 0, and with EINTR otherwise. EFAULT
+ * means that the array itself could not be read (nothing was done) or its
+ * out members could not be written.
+ *
+ * Errors: EINVAL, E2BIG, EFAULT, EINTR, ENOMEM.
+ */
+struct cordbmem_readv {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 elements;
+	__u32 count;
+	__u32 element_size;
+	__u32 done;
+	__u32 reserved;
+};
+
+/**
+ * define CORDBMEM_ATTACH_MEM_FD - the source is the caller's fd on /proc/PID/mem
+ *
+ * The fd must be open for reading; whoever opened it was checked by the kernel
+ * then, and is not checked again.
+ */
+#define CORDBMEM_ATTACH_MEM_FD	_BITUL(3)
+
+/**
+ * struct cordbmem_attach - argument of CORDBMEM_IOC_ATTACH
+ * @size:	in: sizeof(struct cordbmem_attach)
+ * @flags:	in: the mode of reads through the target fd (%CORDBMEM_READ_FORCE,
+ *		%CORDBMEM_READ_NOFAULT), and %CORDBMEM_ATTACH_MEM_FD
+ * @source:	in: pid as in struct cordbmem_read, or an fd on /proc/PID/mem
+ *		when @flags has %CORDBMEM_ATTACH_MEM_FD
+ * @target_fd:	out: the new file descriptor, close-on-exec
+ *
+ * The caller is checked once, now. The target fd stands for the memory image
+ * that the process has at this moment. When the process exits or calls execve
+ * the image is gone for good: reads fail with ESRCH and poll reports POLLHUP. A
+ * target fd does not keep the memory of a dead process alive. It can be
+ * passed to other processes, which may then read what its opener may read.
+ *
+ * On the target fd:
+ *
+ * - read, pread, readv, preadv and io_uring reads take the file offset as the
+ *   address in the target. They return the count of bytes before the first
+ *   unreadable one, or EIO when that is 0; ESRCH, EFAULT, EINTR and ENOMEM as
+ *   in READ. An offset is a signed 64-bit number: addresses from 2^63 on are
+ *   EINVAL. One call reads at most 0x7ffff000 bytes.
+ * - lseek takes SEEK_SET and SEEK_CUR; SEEK_END is EINVAL.
+ * - poll reports POLLIN | POLLRDNORM while the image lives and POLLHUP when it
+ *   is gone. (Wait with events = 0.) POLLERR means that it cannot be watched
+ *   for want of memory.
+ *
+ * Errors: EINVAL (also: the fd is not one of /proc/PID/mem), E2BIG,
+ * EOPNOTSUPP, EPERM, EBADF, EFAULT, ESRCH, EACCES, ENOMEM, EMFILE, ENFILE,
+ * EINTR.
+ */
+struct cordbmem_attach {
+	__u32 size;
+	__u32 flags;
+	__s32 source;
+	__s32 target_fd;
+};
+
+#endif /* _UAPI_LINUX_CORDBMEM_H */
