@@ -114,12 +114,17 @@ static bool fits_run(const struct cordbmem_element *e, size_t room)
  */
 static void copy_words(void *to, const void *from, size_t length)
 {
-	if (length == 8 && IS_ALIGNED((unsigned long)from, 8))
-		*(u64 *)to = READ_ONCE(*(const u64 *)from);
-	else if (length == 4 && IS_ALIGNED((unsigned long)from, 4))
-		*(u32 *)to = READ_ONCE(*(const u32 *)from);
-	else
+	if (length == 8 && IS_ALIGNED((unsigned long)from, 8)) {
+		u64 word = READ_ONCE(*(const u64 *)from);
+
+		memcpy(to, &word, 8);
+	} else if (length == 4 && IS_ALIGNED((unsigned long)from, 4)) {
+		u32 word = READ_ONCE(*(const u32 *)from);
+
+		memcpy(to, &word, 4);
+	} else {
 		memcpy(to, from, length);
+	}
 }
 
 /* One element to the bounce buffer, all or nothing. The mm is locked. */

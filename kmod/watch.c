@@ -51,8 +51,8 @@ static int watch_start(struct cordbmem_watch *watch, struct mm_struct *mm)
 			ret = __mmu_notifier_register(&watch->notifier, mm);
 			mmap_write_unlock(mm);
 		}
-		/* pairs with the load in cordbmem_watch_poll() */
 		if (!ret)
+			/* pairs with the load in cordbmem_watch_poll() */
 			smp_store_release(&watch->registered, true);
 	}
 	mutex_unlock(&watch->lock);

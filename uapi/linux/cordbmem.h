@@ -5,7 +5,6 @@
 #ifndef _UAPI_LINUX_CORDBMEM_H
 #define _UAPI_LINUX_CORDBMEM_H
 
-#include <linux/const.h>
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
@@ -86,11 +85,11 @@
  * Features, as reported in struct cordbmem_info.
  */
 /** define CORDBMEM_FEATURE_NOFAULT - %CORDBMEM_READ_NOFAULT is available */
-#define CORDBMEM_FEATURE_NOFAULT	_BITULL(0)
+#define CORDBMEM_FEATURE_NOFAULT	0x1ULL
 /** define CORDBMEM_FEATURE_FORCE - %CORDBMEM_READ_FORCE is allowed */
-#define CORDBMEM_FEATURE_FORCE		_BITULL(1)
+#define CORDBMEM_FEATURE_FORCE		0x2ULL
 /** define CORDBMEM_FEATURE_WINDOW - live windows exist on this kernel */
-#define CORDBMEM_FEATURE_WINDOW		_BITULL(2)
+#define CORDBMEM_FEATURE_WINDOW		0x4ULL
 
 /*
  * Flags of a read: READ, an element of READV, or the mode of a target fd.
@@ -102,7 +101,7 @@
  * /proc/PID/mem reads them. EPERM when INFO does not report
  * %CORDBMEM_FEATURE_FORCE (module parameter allow_force).
  */
-#define CORDBMEM_READ_FORCE	_BITUL(0)
+#define CORDBMEM_READ_FORCE	0x1U
 /**
  * define CORDBMEM_READ_NOFAULT - read only what is mapped in already
  *
@@ -111,14 +110,14 @@
  * target's page table ends the read as a hole does. EOPNOTSUPP when INFO does
  * not report %CORDBMEM_FEATURE_NOFAULT.
  */
-#define CORDBMEM_READ_NOFAULT	_BITUL(1)
+#define CORDBMEM_READ_NOFAULT	0x2U
 /**
  * define CORDBMEM_READ_TARGET_FD - the source is a target fd, not a pid
  *
  * For elements of READV only. The mode that was given to ATTACH does not
  * apply: the element's own flags do.
  */
-#define CORDBMEM_READ_TARGET_FD	_BITUL(2)
+#define CORDBMEM_READ_TARGET_FD	0x4U
 
 /**
  * struct cordbmem_info - argument of CORDBMEM_IOC_INFO
@@ -247,7 +246,7 @@ struct cordbmem_readv {
  * The fd must be open for reading; whoever opened it was checked by the kernel
  * then, and is not checked again.
  */
-#define CORDBMEM_ATTACH_MEM_FD	_BITUL(3)
+#define CORDBMEM_ATTACH_MEM_FD	0x8U
 
 /**
  * struct cordbmem_attach - argument of CORDBMEM_IOC_ATTACH
