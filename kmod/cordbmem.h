@@ -94,6 +94,7 @@ struct cordbmem_target *cordbmem_target_from_fd(int fd);
  * @buffer:	memory of the caller
  * @flags:	CORDBMEM_READ_*, for the trace
  * @gup_flags:	the same as FOLL_*
+ * @whole_words: read an aligned range of 4 or 8 bytes in one access
  */
 struct cordbmem_span {
 	u64 address;
@@ -101,8 +102,12 @@ struct cordbmem_span {
 	void __user *buffer;
 	u32 flags;
 	unsigned int gup_flags;
+	bool whole_words;
 };
 
+bool cordbmem_read_locked(struct mm_struct *mm, struct vm_area_struct **vma,
+			  u64 address, size_t length, unsigned int gup_flags,
+			  void *to);
 int cordbmem_read_span(struct cordbmem_target *target,
 		       struct task_struct *task,
 		       const struct cordbmem_span *span, u64 *bytes_read);

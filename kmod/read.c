@@ -99,6 +99,96 @@ static int read_short(struct cordbmem_target *target, struct task_struct *task,
 	return got < length ? read_error(0) : 0;
 }
 
+/*
+ * Aligned words come out whole, whatever memcpy() is made of: a sequence
+ * counter in front of data, or a pointer, is worth nothing if it can be torn.
+ */
+static void copy_words(void *to, const void *from, size_t length)
+{
+	if (length == 8 && IS_ALIGNED((unsigned long)from, 8)) {
+		u64 word = READ_ONCE(*(const u64 *)from);
+
+		memcpy(to, &word, 8);
+	} else if (length == 4 && IS_ALIGNED((unsigned long)from, 4)) {
+		u32 word = READ_ONCE(*(const u32 *)from);
+
+		memcpy(to, &word, 4);
+	} else {
+		memcpy(to, from, length);
+	}
+}
+
+/**
+ * cordbmem_read_locked - read a short range while its mm is locked
+ * @mm: the target's, held, with mmap_lock held for reading
+ * @vma: a mapping of @mm to try first, or NULL; updated
+ * @address: first byte, in user space to the end of the range
+ * @length: bytes
+ * @gup_flags: FOLL_*
+ * @to: kernel memory
+ *
+ * Return: true when all of it was read; false if some of it cannot be read
+ * this way.
+ */
+bool cordbmem_read_locked(struct mm_struct *mm, struct vm_area_struct **vma,
+			  u64 address, size_t length, unsigned int gup_flags,
+			  void *to)
+{
+	lockdep_assert_held(&mm->mmap_lock);
+	while (length) {
+		unsigned int offset = offset_in_page(address);
+		size_t n = min_t(size_t, length, PAGE_SIZE - offset);
+		struct page *page;
+		void *from;
+
+		/*
+		 * No lookup starts outside a mapping: below a stack some
+		 * kernels warn about it.
+		 */
+		if (!*vma || address < (*vma)->vm_start ||
+		    address >= (*vma)->vm_end)
+			*vma = vma_lookup(mm, address);
+		if (!*vma ||
+		    cordbmem_gup(mm, address & PAGE_MASK, 1, gup_flags,
+				 &page) != 1)
+			return false;
+		from = kmap_local_page(page);
+		copy_words(to, from + offset, n);
+		kunmap_local(from);
+		put_page(page);
+		to += n;
+		address += n;
+		length -= n;
+	}
+	return true;
+}
+
+/* A word of 4 or 8 bytes in one access. False: read it the other way. */
+static bool read_word(struct cordbmem_target *target,
+		      const struct cordbmem_span *span, u64 *word)
+{
+	struct vm_area_struct *vma = NULL;
+	struct mm_struct *mm = target->mm;
+	bool done = false;
+
+	if (!mmget_not_zero(mm))
+		return false;
+	if (!mmap_read_lock_killable(mm)) {
+		done = cordbmem_read_locked(mm, &vma, span->address,
+					    span->length, span->gup_flags,
+					    word);
+		mmap_read_unlock(mm);
+	}
+	mmput(mm);
+	return done;
+}
+
+static bool wants_word(const struct cordbmem_span *span, u64 length)
+{
+	return span->whole_words && length == span->length &&
+	       (length == 8 || length == 4) && IS_ALIGNED(span->address, length);
+}
+
 /* Looks up to @nr pages of one mapping up. Returns how many there are. */
 static long read_lookup(struct mm_struct *mm, u64 address, unsigned int nr,
 			unsigned int gup_flags, struct page **pages)
@@ -108,10 +198,6 @@ static long read_lookup(struct mm_struct *mm, u64 address, unsigned int nr,
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
-	/*
-	 * No lookup starts outside a mapping: below a stack some kernels warn
-	 * about it.
-	 */
 	vma = vma_lookup(mm, address);
 	if (vma) {
 		nr = min_t(u64, nr,
@@ -216,11 +302,15 @@ int cordbmem_read_span(struct cordbmem_target *target,
 {
 	u64 length = cordbmem_readable_length(span->address, span->length);
 	unsigned int copied = 0;
+	u64 word;
 	int ret;
 
 	*bytes_read = 0;
 	if (!access_ok(span->buffer, span->length)) {
 		ret = -EFAULT;
+	} else if (wants_word(span, length) && read_word(target, span, &word)) {
+		*bytes_read = cordbmem_copy_out(span->buffer, &word, length);
+		ret = *bytes_read < length ? -EFAULT : 0;
 	} else if (length <= READ_SHORT &&
 		   !(span->flags & CORDBMEM_READ_NOFAULT)) {
 		ret = 0;

@@ -10,7 +10,6 @@
  */
 #include <linux/err.h>
 #include <linux/file.h>
-#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -108,57 +107,6 @@ static bool fits_run(const struct cordbmem_element *e, size_t room)
 	       access_ok(u64_to_user_ptr(e->buffer), e->length);
 }
 
-/*
- * Aligned words come out whole, whatever memcpy() is made of: a sequence
- * counter in front of data is worth nothing if it can be torn.
- */
-static void copy_words(void *to, const void *from, size_t length)
-{
-	if (length == 8 && IS_ALIGNED((unsigned long)from, 8)) {
-		u64 word = READ_ONCE(*(const u64 *)from);
-
-		memcpy(to, &word, 8);
-	} else if (length == 4 && IS_ALIGNED((unsigned long)from, 4)) {
-		u32 word = READ_ONCE(*(const u32 *)from);
-
-		memcpy(to, &word, 4);
-	} else {
-		memcpy(to, from, length);
-	}
-}
-
-/* One element to the bounce buffer, all or nothing. The mm is locked. */
-static bool run_one(struct mm_struct *mm, struct vm_area_struct **vma,
-		    const struct cordbmem_element *e, unsigned int gup_flags,
-		    void *to)
-{
-	u64 address = e->address;
-	size_t left = e->length;
-
-	while (left) {
-		unsigned int offset = offset_in_page(address);
-		size_t n = min_t(size_t, left, PAGE_SIZE - offset);
-		struct page *page;
-		void *from;
-
-		if (!*vma || address < (*vma)->vm_start ||
-		    address >= (*vma)->vm_end)
-			*vma = vma_lookup(mm, address);
-		if (!*vma ||
-		    cordbmem_gup(mm, address & PAGE_MASK, 1, gup_flags,
-				 &page) != 1)
-			return false;
-		from = kmap_local_page(page);
-		copy_words(to, from + offset, n);
-		kunmap_local(from);
-		put_page(page);
-		to += n;
-		address += n;
-		left -= n;
-	}
-	return true;
-}
-
 static void element_done(struct readv_call *call, struct cordbmem_element *e,
 			 u64 bytes_read, int ret)
 {
@@ -189,8 +137,9 @@ static u32 call_run(struct readv_call *call, u32 first, unsigned int gup_flags)
 		goto put_mm;
 	while (end < call->count && same_source(&call->elements[end], e) &&
 	       fits_run(&call->elements[end], call->room - at) &&
-	       run_one(mm, &vma, &call->elements[end], gup_flags,
-		       call->bounce + at)) {
+	       cordbmem_read_locked(mm, &vma, call->elements[end].address,
+				    call->elements[end].length, gup_flags,
+				    call->bounce + at)) {
 		at += call->elements[end].length;
 		end++;
 	}

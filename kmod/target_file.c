@@ -40,6 +40,7 @@ static ssize_t target_file_read(struct file *file, char __user *buf,
 		.buffer = buf,
 		.flags = tf->flags,
 		.gup_flags = tf->gup_flags,
+		.whole_words = true,
 	};
 	struct task_struct *task;
 	u64 bytes_read;

@@ -269,7 +269,8 @@ struct cordbmem_readv {
  *   address in the target. They return the count of bytes before the first
  *   unreadable one, or EIO when that is 0; ESRCH, EFAULT, EINTR and ENOMEM as
  *   in READ. An offset is a signed 64-bit number: addresses from 2^63 on are
- *   EINVAL. One call reads at most 0x7ffff000 bytes.
+ *   EINVAL. One call reads at most 0x7ffff000 bytes. An aligned read of 4 or
+ *   8 bytes of ordinary memory is one access.
  * - lseek takes SEEK_SET and SEEK_CUR; SEEK_END is EINVAL.
  * - poll reports POLLIN | POLLRDNORM while the image lives and POLLHUP when it
  *   is gone. (Wait with events = 0.) POLLERR means that it cannot be watched
