@@ -27,8 +27,9 @@
 /* A run's bounce buffer on the stack; a longer call has one of its own. */
 #define RUN_STACK 256
 
-/* The longest element of a run. */
+/* The longest element of a run, and the most elements under one lock. */
 #define RUN_ELEMENT 512
+#define RUN_COUNT 64
 
 /*
  * What a longer call works in: a page for the bounce buffer, then the elements.
@@ -128,14 +129,18 @@ static u32 call_run(struct readv_call *call, u32 first, unsigned int gup_flags)
 	u32 i, end = first;
 	size_t at = 0;
 
-	/* A caller that reads itself may want what an element just wrote. */
-	if (mm == current->mm)
+	/*
+	 * A caller that reads itself may want what an element just wrote. An
+	 * old image that somebody else keeps alive is not the process's.
+	 */
+	if (mm == current->mm || READ_ONCE(call->task->mm) != mm)
 		return 0;
 	if (!mmget_not_zero(mm))
 		return 0;
 	if (mmap_read_lock_killable(mm))
 		goto put_mm;
-	while (end < call->count && same_source(&call->elements[end], e) &&
+	while (end < call->count && end - first < RUN_COUNT &&
+	       same_source(&call->elements[end], e) &&
 	       fits_run(&call->elements[end], call->room - at) &&
 	       cordbmem_read_locked(mm, &vma, call->elements[end].address,
 				    call->elements[end].length, gup_flags,
