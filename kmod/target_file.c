@@ -20,13 +20,11 @@
  * struct target_file - one target fd
  * @target: whom it reads
  * @flags: mode of its reads, CORDBMEM_READ_*
- * @gup_flags: the same as FOLL_*
  * @watch: tells pollers that the image is gone
  */
 struct target_file {
 	struct cordbmem_target *target;
 	u32 flags;
-	unsigned int gup_flags;
 	struct cordbmem_watch watch;
 };
 
@@ -39,13 +37,16 @@ static ssize_t target_file_read(struct file *file, char __user *buf,
 		.length = count,
 		.buffer = buf,
 		.flags = tf->flags,
-		.gup_flags = tf->gup_flags,
 		.whole_words = true,
 	};
 	struct task_struct *task;
 	u64 bytes_read;
 	int ret;
 
+	/* each time, because forced reads can be switched off meanwhile */
+	ret = cordbmem_read_flags(tf->flags, &span.gup_flags);
+	if (ret)
+		return ret;
 	task = cordbmem_target_task(tf->target);
 	if (!task)
 		return -ESRCH;
@@ -157,22 +158,22 @@ int cordbmem_attach_ioctl(struct cordbmem_file *file, void *arg,
 	struct cordbmem_attach __user *uattach = uarg;
 	struct cordbmem_attach *attach = arg;
 	struct cordbmem_target *target;
+	unsigned int gup_flags;
 	struct target_file *tf;
 	struct file *filp;
 	int fd, ret;
 
 	if (attach->flags & ~(mode | CORDBMEM_ATTACH_MEM_FD))
 		return -EINVAL;
+	ret = cordbmem_read_flags(attach->flags & mode, &gup_flags);
+	if (ret)
+		return ret;
 
 	tf = kzalloc(sizeof(*tf), GFP_KERNEL_ACCOUNT);
 	if (!tf)
 		return -ENOMEM;
 	cordbmem_watch_init(&tf->watch);
 	tf->flags = attach->flags & mode;
-	ret = cordbmem_read_flags(tf->flags, &tf->gup_flags);
-	if (ret)
-		goto free;
-
 	target = attach_target(file, attach);
 	if (IS_ERR(target)) {
 		ret = PTR_ERR(target);

@@ -267,8 +267,8 @@ struct cordbmem_readv {
  *
  * - read, pread, readv, preadv and io_uring reads take the file offset as the
  *   address in the target. They return the count of bytes before the first
- *   unreadable one, or EIO when that is 0; ESRCH, EFAULT, EINTR and ENOMEM as
- *   in READ. An offset is a signed 64-bit number: addresses from 2^63 on are
+ *   unreadable one, or EIO when that is 0; EPERM, ESRCH, EFAULT, EINTR and
+ *   ENOMEM as in READ. An offset is a signed 64-bit number: addresses from 2^63 on are
  *   EINVAL. One call reads at most 0x7ffff000 bytes. An aligned read of 4 or
  *   8 bytes of ordinary memory is one access.
  * - lseek takes SEEK_SET and SEEK_CUR; SEEK_END is EINVAL.
