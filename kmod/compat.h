@@ -7,6 +7,7 @@
 #define _CORDBMEM_COMPAT_H
 
 #include <linux/fs.h>
+#include <linux/hugetlb_inline.h>
 #include <linux/mm.h>
 #include <linux/mount.h>
 #include <linux/sched/coredump.h>
@@ -26,6 +27,20 @@ static inline long cordbmem_gup(struct mm_struct *mm, unsigned long start,
 				     NULL);
 #else
 	return get_user_pages_remote(mm, start, nr_pages, flags, pages, NULL);
+#endif
+}
+
+/*
+ * Before 6.6 the lookup of huge pages took no notice of FOLL_NOFAULT and
+ * allocated them; there a no-fault read must not look.
+ */
+static inline bool cordbmem_gup_unsafe(struct vm_area_struct *vma,
+				       unsigned int flags)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+	return (flags & FOLL_NOFAULT) && is_vm_hugetlb_page(vma);
+#else
+	return false;
 #endif
 }
 

@@ -30,7 +30,7 @@
  * @subject:	the credentials of the target that the check saw
  * @dumpable:	the dumpable state of @mm that the check saw
  *
- * Immutable once made, so it is read without a lock. The references that it
+ * Immutable once others can see it, so it is read without a lock. The references that it
  * holds make comparing the pointers safe: none can be reused meanwhile.
  */
 struct cordbmem_target {

@@ -15,6 +15,7 @@
 #include <linux/uaccess.h>
 
 #include "cordbmem.h"
+#include "watch.h"
 
 /*
  * Where the kernel was built so that /proc/PID/mem does not force its way into
@@ -73,7 +74,7 @@ static int info_ioctl(struct cordbmem_file *file, void *arg, void __user *uarg)
 }
 
 union device_arg {
-	u64 words[1];
+	u64 words[7];
 	struct cordbmem_info info;
 	struct cordbmem_read read;
 	struct cordbmem_readv readv;
@@ -91,6 +92,10 @@ struct device_ioctl {
 	u32 min_size;
 	int (*run)(struct cordbmem_file *file, void *arg, void __user *uarg);
 };
+
+/* The copy's bounds are checked against words, so it must span the union. */
+static_assert(sizeof(((union device_arg *)0)->words) ==
+	      sizeof(union device_arg));
 
 #define DEVICE_IOCTL(_cmd, _struct, _last, _run)			\
 	[_IOC_NR(_cmd)] = {						\
@@ -135,6 +140,9 @@ static int device_load_arg(const struct device_ioctl *op, u64 *arg,
 
 	if (size < op->min_size)
 		return -EINVAL;
+	/* No struct gets that long, and its tail is looked at to the end. */
+	if (size > PAGE_SIZE)
+		return -E2BIG;
 	if (size != op->size)
 		return copy_struct_from_user(arg, op->size, user, size);
 	return 0;
@@ -207,15 +215,25 @@ static int __init cordbmem_init(void)
 	ret = cordbmem_gate_init();
 	if (ret)
 		return ret;
+	ret = cordbmem_watch_init();
+	if (ret)
+		goto exit_gate;
 	ret = misc_register(&device);
 	if (ret)
-		cordbmem_gate_exit();
+		goto exit_watch;
+	return 0;
+
+exit_watch:
+	cordbmem_watch_exit();
+exit_gate:
+	cordbmem_gate_exit();
 	return ret;
 }
 
 static void __exit cordbmem_exit(void)
 {
 	misc_deregister(&device);
+	cordbmem_watch_exit();
 	cordbmem_gate_exit();
 	/* targets are freed by RCU, with kfree: no code of ours is left to run */
 }

@@ -98,8 +98,20 @@ static struct task_struct *gate_task(struct pid *pid)
 }
 
 /*
- * One pass of the check. -EAGAIN: the target called execve meanwhile, or its
- * number went to another process.
+ * What a failed open means. -EAGAIN: the task went away while its directory was
+ * walked. EPERM is how the uAPI says that forced reads are off, so a security
+ * module that says it is taken to mean EACCES.
+ */
+static struct cordbmem_target *gate_refusal(long err)
+{
+	if (err == -ENOENT || err == -ESRCH)
+		return ERR_PTR(-EAGAIN);
+	return ERR_PTR(err == -EPERM ? -EACCES : err);
+}
+
+/*
+ * One pass of the check. -EAGAIN: the target called execve meanwhile, its
+ * number went to another process, or the thread that was asked has exited.
  */
 static struct cordbmem_target *gate_check(struct pid *pid,
 					  struct task_struct *task)
@@ -108,34 +120,37 @@ static struct cordbmem_target *gate_check(struct pid *pid,
 	struct cordbmem_target *target;
 	struct mm_struct *mm;
 	struct file *file;
+	struct pid *tgid;
 	char name[32];
 	pid_t nr;
 
+	tgid = get_task_pid(task, PIDTYPE_TGID);
 	nr = task_pid_nr_ns(task, gate_ns);
-	if (!nr)
-		return ERR_PTR(-ESRCH);
+	if (!tgid || !nr) {
+		target = ERR_PTR(pid_alive(task) ? -ESRCH : -EAGAIN);
+		goto put_tgid;
+	}
 	snprintf(name, sizeof(name), "%d/mem", nr);
 
 	gate_collect(task, &before);
 	file = gate_open(name);
 	if (IS_ERR(file)) {
-		/* a process that went away while its directory was walked */
-		target = file == ERR_PTR(-ENOENT) ? ERR_PTR(-ESRCH) :
-						    ERR_CAST(file);
+		target = gate_refusal(PTR_ERR(file));
 		goto put_before;
 	}
 	mm = file->f_op == gate_mem_fops ? file->private_data : NULL;
 	if (!mm) {
-		target = ERR_PTR(-ESRCH);
+		/* never had one, or exited just now and others may live on */
+		target = ERR_PTR(before.mm ? -EAGAIN : -ESRCH);
 		goto close;
 	}
 
 	gate_collect(task, &after);
 	if (after.mm != mm) {
-		target = ERR_PTR(after.mm ? -EAGAIN : -ESRCH);
+		target = ERR_PTR(-EAGAIN);
 		goto put_after;
 	}
-	target = cordbmem_target_new(pid, task_tgid(task), mm);
+	target = cordbmem_target_new(pid, tgid, mm);
 	if (!IS_ERR(target) && gate_evidence_equal(&before, &after)) {
 		target->caller = get_current_cred();
 		target->subject = get_cred(after.cred);
@@ -147,6 +162,8 @@ close:
 	fput(file);
 put_before:
 	put_cred(before.cred);
+put_tgid:
+	put_pid(tgid);
 	return target;
 }
 
@@ -216,9 +233,9 @@ struct cordbmem_target *cordbmem_gate_mem_fd(int fd)
 {
 	struct cordbmem_target *target;
 	struct task_struct *task;
+	struct pid *pid, *tgid;
 	struct mm_struct *mm;
 	struct file *file;
-	struct pid *pid;
 
 	file = fget(fd);
 	if (!file)
@@ -239,8 +256,12 @@ struct cordbmem_target *cordbmem_gate_mem_fd(int fd)
 	task = gate_task(pid);
 	if (!task)
 		goto put_pid;
-	target = cordbmem_target_new(pid, task_tgid(task), mm);
+	tgid = get_task_pid(task, PIDTYPE_TGID);
 	put_task_struct(task);
+	if (!tgid)
+		goto put_pid;
+	target = cordbmem_target_new(pid, tgid, mm);
+	put_pid(tgid);
 	if (IS_ERR(target))
 		goto put_pid;
 

@@ -87,12 +87,24 @@ static int read_short(struct cordbmem_target *target, struct task_struct *task,
 		      unsigned int *copied)
 {
 	u8 bounce[READ_SHORT] __uninitialized;
+	struct task_struct *other = NULL;
 	int got;
 
-	got = access_process_vm(task, address, bounce, length,
-				span->gup_flags);
-	if (READ_ONCE(task->mm) != target->mm)
-		return -ESRCH;
+	for (;;) {
+		got = access_process_vm(task, address, bounce, length,
+					span->gup_flags);
+		if (READ_ONCE(task->mm) == target->mm)
+			break;
+		/* A thread that exited may have left others. */
+		if (other)
+			put_task_struct(other);
+		other = cordbmem_target_task(target);
+		if (!other)
+			return -ESRCH;
+		task = other;
+	}
+	if (other)
+		put_task_struct(other);
 	*copied = cordbmem_copy_out(to, bounce, got);
 	if (*copied < got)
 		return -EFAULT;
@@ -135,6 +147,8 @@ bool cordbmem_read_locked(struct mm_struct *mm, struct vm_area_struct **vma,
 			  void *to)
 {
 	lockdep_assert_held(&mm->mmap_lock);
+	/* not before what was read before; seqlocks rely on it */
+	smp_rmb();
 	while (length) {
 		unsigned int offset = offset_in_page(address);
 		size_t n = min_t(size_t, length, PAGE_SIZE - offset);
@@ -148,7 +162,7 @@ bool cordbmem_read_locked(struct mm_struct *mm, struct vm_area_struct **vma,
 		if (!*vma || address < (*vma)->vm_start ||
 		    address >= (*vma)->vm_end)
 			*vma = vma_lookup(mm, address);
-		if (!*vma ||
+		if (!*vma || cordbmem_gup_unsafe(*vma, gup_flags) ||
 		    cordbmem_gup(mm, address & PAGE_MASK, 1, gup_flags,
 				 &page) != 1)
 			return false;
@@ -199,7 +213,7 @@ static long read_lookup(struct mm_struct *mm, u64 address, unsigned int nr,
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	vma = vma_lookup(mm, address);
-	if (vma) {
+	if (vma && !cordbmem_gup_unsafe(vma, gup_flags)) {
 		nr = min_t(u64, nr,
 			   (vma->vm_end - (address & PAGE_MASK)) >> PAGE_SHIFT);
 		got = cordbmem_gup(mm, address & PAGE_MASK, nr, gup_flags,

@@ -25,7 +25,7 @@
 struct target_file {
 	struct cordbmem_target *target;
 	u32 flags;
-	struct cordbmem_watch watch;
+	struct cordbmem_watch *watch;
 };
 
 static ssize_t target_file_read(struct file *file, char __user *buf,
@@ -68,20 +68,25 @@ static __poll_t target_file_poll(struct file *file, poll_table *wait)
 	struct target_file *tf = file->private_data;
 	struct task_struct *task;
 
-	if (cordbmem_watch_poll(&tf->watch, file, wait, tf->target))
-		return EPOLLERR;
+	cordbmem_watch_poll(tf->watch, file, wait);
 	task = cordbmem_target_task(tf->target);
 	if (!task)
 		return EPOLLHUP;
 	put_task_struct(task);
+	if (cordbmem_watch_failed(tf->watch))
+		return EPOLLERR;
 	return EPOLLIN | EPOLLRDNORM;
 }
 
 static void target_file_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct target_file *tf = file->private_data;
+	struct task_struct *task = cordbmem_target_task(tf->target);
 
-	seq_printf(m, "Pid:\t%d\n", pid_vnr(tf->target->tgid));
+	/* as pidfd does it: the number of a dead process may be another's */
+	seq_printf(m, "Pid:\t%d\n", task ? pid_vnr(tf->target->tgid) : -1);
+	if (task)
+		put_task_struct(task);
 	seq_printf(m, "Mode:\t0x%x\n", tf->flags);
 }
 
@@ -89,7 +94,7 @@ static int target_file_release(struct inode *inode, struct file *file)
 {
 	struct target_file *tf = file->private_data;
 
-	cordbmem_watch_stop(&tf->watch, tf->target);
+	cordbmem_watch_put(tf->watch);
 	cordbmem_target_put(tf->target);
 	kfree(tf);
 	return 0;
@@ -172,7 +177,6 @@ int cordbmem_attach_ioctl(struct cordbmem_file *file, void *arg,
 	tf = kzalloc(sizeof(*tf), GFP_KERNEL_ACCOUNT);
 	if (!tf)
 		return -ENOMEM;
-	cordbmem_watch_init(&tf->watch);
 	tf->flags = attach->flags & mode;
 	target = attach_target(file, attach);
 	if (IS_ERR(target)) {
@@ -180,11 +184,16 @@ int cordbmem_attach_ioctl(struct cordbmem_file *file, void *arg,
 		goto free;
 	}
 	tf->target = target;
+	tf->watch = cordbmem_watch_new(target);
+	if (!tf->watch) {
+		ret = -ENOMEM;
+		goto put_target;
+	}
 
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0) {
 		ret = fd;
-		goto put_target;
+		goto put_watch;
 	}
 	filp = anon_inode_getfile("[cordbmem-target]", &target_file_fops, tf,
 				  O_RDONLY | O_LARGEFILE);
@@ -205,6 +214,8 @@ int cordbmem_attach_ioctl(struct cordbmem_file *file, void *arg,
 
 put_fd:
 	put_unused_fd(fd);
+put_watch:
+	cordbmem_watch_put(tf->watch);
 put_target:
 	cordbmem_target_put(target);
 free:

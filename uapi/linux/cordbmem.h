@@ -39,7 +39,7 @@
  * - EINVAL: a member has a value that no kernel accepts: a struct too short,
  *   an unknown flag, a reserved member that is not zero.
  * - E2BIG: the struct is longer than the kernel's and the tail is not zero, or
- *   an array has more elements than INFO allows.
+ *   longer than a page, or an array has more elements than INFO allows.
  * - EOPNOTSUPP: a known flag that this kernel cannot honour.
  * - EPERM: %CORDBMEM_READ_FORCE is switched off on this system.
  * - EBADF: an fd that is not open, or not open for reading.
@@ -53,16 +53,20 @@
  * - EIO: the first byte asked for cannot be read in the target: no mapping,
  *   no right to read it, a page that cannot be had, an address outside
  *   user space.
- * - EINTR: a signal came before the first byte was read.
+ * - EINTR: a fatal signal came before the first byte was read.
  * - ENOMEM: the kernel is out of memory.
+ * - ENFILE: the check opens a file for a moment, and the system has too many.
+ *   (As every errno of the check but EPERM, which becomes EACCES, it comes
+ *   through as it is.)
  *
  * A read stops at the first byte it cannot have. If it had at least one byte
  * by then, it succeeded: the count of bytes is exact, and the member "error"
  * says why it is short. Bytes of the buffer past the count are undefined
  * only up to the requested length, and untouched beyond it.
  *
- * Every read (READ, each element of READV, each read of a target fd) fires
- * the tracepoint cordbmem:cordbmem_read.
+ * Every read of a target (READ, each element of READV, each read of a target fd)
+ * fires the tracepoint cordbmem:cordbmem_read. What is refused before the
+ * target is looked at does not.
  */
 
 /** define CORDBMEM_DEVICE - path of the device node */
@@ -97,8 +101,7 @@
 /**
  * define CORDBMEM_READ_FORCE - read what the target itself may not read
  *
- * Pages mapped PROT_NONE or execute-only in private mappings are read as
- * /proc/PID/mem reads them. EPERM when INFO does not report
+ * Pages mapped PROT_NONE or execute-only are read as /proc/PID/mem reads them. EPERM when INFO does not report
  * %CORDBMEM_FEATURE_FORCE (module parameter allow_force).
  */
 #define CORDBMEM_READ_FORCE	0x1U
@@ -107,7 +110,10 @@
  *
  * No page of the target is faulted in, allocated or read from disk, and its
  * stack is not grown. The first page without a present entry in the
- * target's page table ends the read as a hole does. EOPNOTSUPP when INFO does
+ * target's page table ends the read as a hole does. Kernels before 6.6 cannot
+ * look at hugetlb pages without allocating them: there they are holes too, and
+ * so are, without %CORDBMEM_READ_FORCE, pages that automatic NUMA balancing has
+ * marked. EOPNOTSUPP when INFO does
  * not report %CORDBMEM_FEATURE_NOFAULT.
  */
 #define CORDBMEM_READ_NOFAULT	0x2U
@@ -160,14 +166,15 @@ struct cordbmem_info {
  * Succeeds when at least one byte was read, or @length is 0. Otherwise it
  * fails with @error as errno, and @bytes_read is 0. The out members are written
  * whenever the target was found and the caller may read it: on success, with
- * EIO and EINTR, with EFAULT from @buffer, and with ESRCH when the target went
- * away during the read.
+ * EIO, EINTR and ENOMEM, with EFAULT from @buffer, and with ESRCH when the
+ * target went away during the read. The check itself can fail with EINTR,
+ * ENOMEM and ENFILE too; then they are not written.
  *
  * A signal ends a long read between two chunks; what was read by then counts.
  * A read is not atomic against the target, which keeps running.
  *
  * Errors: EINVAL, E2BIG, EOPNOTSUPP, EPERM, EFAULT, ESRCH, EACCES, EIO, EINTR,
- * ENOMEM.
+ * ENOMEM, ENFILE.
  */
 struct cordbmem_read {
 	__u32 size;
@@ -193,7 +200,7 @@ struct cordbmem_read {
  * @bytes_read:	out: bytes read, exact to the byte
  * @error:	out: 0 when all was read, else an errno of struct cordbmem_read, or
  *		EBADF (no such fd) or EINVAL (not a target fd)
- * @reserved:	in, out: must be 0
+ * @reserved:	in: must be 0
  */
 struct cordbmem_element {
 	__s32 source;
@@ -212,8 +219,8 @@ struct cordbmem_element {
  * @flags:	in: must be 0
  * @elements:	in: pointer to @count elements
  * @count:	in: number of elements, at most max_elements of INFO; 0 is allowed
- * @element_size: in: sizeof(struct cordbmem_element); longer elements are
- *		accepted while their tails are zero
+ * @element_size: in: sizeof(struct cordbmem_element); longer elements, up to
+ *		a page, are accepted while their tails are zero
  * @done:	out: elements that were processed and have their out members set
  * @reserved:	in: must be 0
  *
@@ -221,10 +228,12 @@ struct cordbmem_element {
  * errno: no byte of an element is looked at before the element in front of it
  * is done, so {sequence word, data, sequence word} is a valid seqlock read: an
  * aligned element of 4 or 8 bytes in ordinary memory of another process is read
- * in one access. One bad element does not stop the rest.
+ * in one access. One bad element does not stop the rest. The order is one of
+ * reading: in memory that the caller shares with the target, an element may show
+ * what stood there before the call filled an earlier element's @buffer.
  *
- * A signal ends the call early: @done elements were processed, which the call
- * reports with success when @done is not 0, and with EINTR otherwise. EFAULT
+ * A signal ends the call early, after at least one element; a fatal one also
+ * before, with EINTR. @done elements were processed; call again with the rest. EFAULT
  * means that the array itself could not be read (nothing was done) or its
  * out members could not be written.
  *
@@ -273,8 +282,10 @@ struct cordbmem_readv {
  *   8 bytes of ordinary memory is one access.
  * - lseek takes SEEK_SET and SEEK_CUR; SEEK_END is EINVAL.
  * - poll reports POLLIN | POLLRDNORM while the image lives and POLLHUP when it
- *   is gone. (Wait with events = 0.) POLLERR means that it cannot be watched
- *   for want of memory.
+ *   is gone. (Wait with events = 0.) An exit always wakes the poller. An execve
+ *   wakes it when the old image is torn down, which is at once unless somebody
+ *   else uses the image: the parent of a vfork or CLONE_VM child does. POLLERR
+ *   means that the image cannot be watched for want of memory.
  *
  * Errors: EINVAL (also: the fd is not one of /proc/PID/mem), E2BIG,
  * EOPNOTSUPP, EPERM, EBADF, EFAULT, ESRCH, EACCES, ENOMEM, EMFILE, ENFILE,
