@@ -20,13 +20,13 @@
 /* get_user_pages_remote() lost its vmas argument in 6.5. */
 static inline long cordbmem_gup(struct mm_struct *mm, unsigned long start,
 				unsigned long nr_pages, unsigned int flags,
-				struct page **pages)
+				struct page **pages, int *locked)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 	return get_user_pages_remote(mm, start, nr_pages, flags, pages, NULL,
-				     NULL);
+				     locked);
 #else
-	return get_user_pages_remote(mm, start, nr_pages, flags, pages, NULL);
+	return get_user_pages_remote(mm, start, nr_pages, flags, pages, locked);
 #endif
 }
 

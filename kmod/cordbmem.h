@@ -29,6 +29,7 @@
  * @caller:	who was checked; NULL if the outcome must not be remembered
  * @subject:	the credentials of the target that the check saw
  * @dumpable:	the dumpable state of @mm that the check saw
+ * @checked:	jiffies at the time of the check
  *
  * Immutable once others can see it, so it is read without a lock. The references that it
  * holds make comparing the pointers safe: none can be reused meanwhile.
@@ -43,6 +44,7 @@ struct cordbmem_target {
 	const struct cred *caller;
 	const struct cred *subject;
 	int dumpable;
+	unsigned long checked;
 };
 
 #define CORDBMEM_CACHE_BITS 6

@@ -15,6 +15,7 @@
 #include <linux/dcache.h>
 #include <linux/err.h>
 #include <linux/file.h>
+#include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/namei.h>
@@ -120,6 +121,7 @@ static struct cordbmem_target *gate_check(struct pid *pid,
 	struct cordbmem_target *target;
 	struct mm_struct *mm;
 	struct file *file;
+	unsigned long checked;
 	struct pid *tgid;
 	char name[32];
 	pid_t nr;
@@ -132,6 +134,7 @@ static struct cordbmem_target *gate_check(struct pid *pid,
 	}
 	snprintf(name, sizeof(name), "%d/mem", nr);
 
+	checked = jiffies;
 	gate_collect(task, &before);
 	file = gate_open(name);
 	if (IS_ERR(file)) {
@@ -155,6 +158,7 @@ static struct cordbmem_target *gate_check(struct pid *pid,
 		target->caller = get_current_cred();
 		target->subject = get_cred(after.cred);
 		target->dumpable = after.dumpable;
+		target->checked = checked;
 	}
 put_after:
 	put_cred(after.cred);

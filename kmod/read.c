@@ -7,6 +7,11 @@
  * the target's pages to the caller, with no lock held; whatever a page lookup
  * cannot give (a device mapping with an access method, the guard gap of a
  * growing stack) is asked of access_process_vm(), so both ways read the same.
+ *
+ * The target can make a page as slow to come as it likes (a FUSE file), and who
+ * waits with its mmap_lock stops everybody who needs that lock. So whatever
+ * keeps the lock asks with FOLL_NOWAIT, and a page that is not there at once
+ * is left to the batches, whose lookup drops the lock to wait.
  */
 #include <linux/err.h>
 #include <linux/highmem.h>
@@ -16,6 +21,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/uaccess.h>
+#include <linux/userfaultfd_k.h>
 
 #include "compat.h"
 #include "cordbmem.h"
@@ -92,7 +98,7 @@ static int read_short(struct cordbmem_target *target, struct task_struct *task,
 
 	for (;;) {
 		got = access_process_vm(task, address, bounce, length,
-					span->gup_flags);
+					span->gup_flags | FOLL_NOWAIT);
 		if (READ_ONCE(task->mm) == target->mm)
 			break;
 		/* A thread that exited may have left others. */
@@ -163,8 +169,8 @@ bool cordbmem_read_locked(struct mm_struct *mm, struct vm_area_struct **vma,
 		    address >= (*vma)->vm_end)
 			*vma = vma_lookup(mm, address);
 		if (!*vma || cordbmem_gup_unsafe(*vma, gup_flags) ||
-		    cordbmem_gup(mm, address & PAGE_MASK, 1, gup_flags,
-				 &page) != 1)
+		    cordbmem_gup(mm, address & PAGE_MASK, 1,
+				 gup_flags | FOLL_NOWAIT, &page, NULL) != 1)
 			return false;
 		from = kmap_local_page(page);
 		copy_words(to, from + offset, n);
@@ -203,12 +209,16 @@ static bool wants_word(const struct cordbmem_span *span, u64 length)
 	       (length == 8 || length == 4) && IS_ALIGNED(span->address, length);
 }
 
-/* Looks up to @nr pages of one mapping up. Returns how many there are. */
+/*
+ * Looks up to @nr pages of one mapping up. Returns how many there are. Pages of
+ * a userfaultfd are not waited for, since nothing says that they ever come.
+ */
 static long read_lookup(struct mm_struct *mm, u64 address, unsigned int nr,
 			unsigned int gup_flags, struct page **pages)
 {
 	struct vm_area_struct *vma;
 	long got = -EFAULT;
+	int locked = 1;
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
@@ -217,9 +227,11 @@ static long read_lookup(struct mm_struct *mm, u64 address, unsigned int nr,
 		nr = min_t(u64, nr,
 			   (vma->vm_end - (address & PAGE_MASK)) >> PAGE_SHIFT);
 		got = cordbmem_gup(mm, address & PAGE_MASK, nr, gup_flags,
-				   pages);
+				   pages, userfaultfd_armed(vma) ? NULL :
+								   &locked);
 	}
-	mmap_read_unlock(mm);
+	if (locked)
+		mmap_read_unlock(mm);
 	return got;
 }
 
@@ -325,15 +337,17 @@ int cordbmem_read_span(struct cordbmem_target *target,
 	} else if (wants_word(span, length) && read_word(target, span, &word)) {
 		*bytes_read = cordbmem_copy_out(span->buffer, &word, length);
 		ret = *bytes_read < length ? -EFAULT : 0;
-	} else if (length <= READ_SHORT &&
-		   !(span->flags & CORDBMEM_READ_NOFAULT)) {
-		ret = 0;
-		if (length)
+	} else {
+		ret = length ? -EIO : 0;
+		if (length && length <= READ_SHORT &&
+		    !(span->flags & CORDBMEM_READ_NOFAULT)) {
 			ret = read_short(target, task, span, span->address,
 					 span->buffer, length, &copied);
-		*bytes_read = copied;
-	} else {
-		ret = read_long(target, task, span, length, bytes_read);
+			*bytes_read = copied;
+		}
+		/* the rest, or what is not there without waiting */
+		if (ret == -EIO)
+			ret = read_long(target, task, span, length, bytes_read);
 	}
 	if (!ret && length < span->length)
 		ret = -EIO;

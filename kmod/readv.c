@@ -330,7 +330,8 @@ int cordbmem_readv_ioctl(struct cordbmem_file *file, void *arg,
 	}
 	call_drop_target(&call);
 
-	ret = call_store(&call, done, user, readv->element_size);
+	if (done)
+		ret = call_store(&call, done, user, readv->element_size);
 	if (!ret && put_user(done, &ureadv->done))
 		ret = -EFAULT;
 	if (!ret && !done && call.count)

@@ -4,6 +4,7 @@
  */
 #include <linux/err.h>
 #include <linux/hash.h>
+#include <linux/jiffies.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -100,12 +101,15 @@ struct task_struct *cordbmem_target_task(struct cordbmem_target *target)
 
 /*
  * Does everything that the outcome rested on still stand? The reference that
- * the caller has on @target makes equal pointers mean the same objects.
+ * the caller has on @target makes equal pointers mean the same objects. What a
+ * module cannot see, Yama's scope and relations or a reloaded policy, is asked
+ * anew every second.
  */
 static bool target_current(const struct cordbmem_target *target,
 			   struct task_struct *task)
 {
 	return task && READ_ONCE(task->mm) == target->mm &&
+	       time_before(jiffies, target->checked + HZ) &&
 	       rcu_access_pointer(task->real_cred) == target->subject &&
 	       get_dumpable(target->mm) == target->dumpable;
 }
