@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ReadMemory: read, mask, and say how far it went.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* No system call reads more at once. */
+#define MAX_CALL ((size_t)0x7ffff000)
+
+/*
+ * When writers of the patch table keep telling a read to start over (which takes more
+ * than a dozen removals while it runs), it is cut into pieces, each of
+ * which is a read of its own; a piece that still fails keeps the writers out.
+ */
+#define PIECE ((size_t)64 * 1024)
+#define ATTEMPTS 4
+#define PIECE_ATTEMPTS 32
+
+int read_raw(struct cordbmem_process *process, uint64_t address, void *buffer, size_t size,
+	     size_t *got)
+{
+	size_t done = 0;
+	int err = 0;
+
+	if (address >= ADDRESS_END) {
+		*got = 0;
+		return process->backend->alive(process) ? EIO : ESRCH;
+	}
+	while (done < size) {
+		size_t want = size - done;
+		uint64_t room = ADDRESS_END - (address + done);
+		ssize_t n;
+
+		if (want > MAX_CALL)
+			want = MAX_CALL;
+		if (want > room)
+			want = room;
+		n = pread(process->memory_fd, (BYTE *)buffer + done, want, (off_t)(address + done));
+		if (n > 0) {
+			/* A short read may have been a signal: ask at the stop. */
+			done += (size_t)n;
+		} else if (n == 0) {
+			/* So says /proc/PID/mem when the image is gone. */
+			err = ESRCH;
+			break;
+		} else if (errno != EINTR) {
+			err = errno;
+			break;
+		}
+	}
+	*got = done;
+	return err;
+}
+
+HRESULT read_result(struct cordbmem_process *process, int err, size_t *got)
+{
+	switch (err) {
+	case 0:
+		return S_OK;
+	case EIO:
+		return *got ? CORDBMEM_E_PARTIAL_COPY : CORDBG_E_READVIRTUAL_FAILURE;
+	case ESRCH:
+		*got = 0;
+		return process_notice_gone(process);
+	}
+	*got = 0;
+	if (process_state(process) == STATE_CLOSED)
+		return CORDBG_E_OBJECT_NEUTERED;
+	return err == ENOMEM ? E_OUTOFMEMORY : err == EFAULT ? CORDBMEM_E_NOACCESS : E_FAIL;
+}
+
+/* Mask and piece together; returns false if it was told to start over too often. */
+static bool read_once(struct cordbmem_process *process, uint64_t address, BYTE *buffer, size_t size,
+		      size_t *got, int *err, int attempts)
+{
+	while (attempts--) {
+		uint64_t view = patches_begin(&process->patches);
+
+		*err = read_raw(process, address, buffer, size, got);
+		if (patches_mask(&process->patches, view, address, buffer, *got))
+			return true;
+	}
+	return false;
+}
+
+static int read_pieces(struct cordbmem_process *process, uint64_t address, BYTE *buffer,
+		       size_t size, size_t *got)
+{
+	size_t done = 0;
+	int err = 0;
+
+	while (done < size && !err) {
+		size_t want = size - done < PIECE ? size - done : PIECE;
+		size_t n;
+
+		if (!read_once(process, address + done, buffer + done, want, &n, &err,
+			       PIECE_ATTEMPTS)) {
+			patches_lock(&process->patches);
+			read_once(process, address + done, buffer + done, want, &n, &err, 1);
+			patches_unlock(&process->patches);
+		}
+		done += n;
+	}
+	*got = done;
+	return err;
+}
+
+HRESULT read_masked(struct cordbmem_process *process, uint64_t address, BYTE *buffer, size_t size,
+		    size_t *got)
+{
+	int err;
+
+	if (!read_once(process, address, buffer, size, got, &err, size > PIECE ? 1 : ATTEMPTS))
+		err = read_pieces(process, address, buffer, size, got);
+	return read_result(process, err, got);
+}
+
+bool read_decided(const struct cordbmem_process *process, uint64_t address, const void *buffer,
+		  size_t size, HRESULT *hr)
+{
+	if (process && !process_usable(process))
+		*hr = CORDBG_E_OBJECT_NEUTERED;
+	else if (process && !size)
+		*hr = S_OK;
+	else if (!process || !buffer || !address)
+		*hr = E_INVALIDARG;
+	else
+		return false;
+	return true;
+}
+
+HRESULT cordbmem_ReadMemory(struct cordbmem_process *process, CORDB_ADDRESS address, DWORD size,
+			    BYTE buffer[], SIZE_T *read)
+{
+	size_t got;
+	HRESULT hr;
+
+	if (read_decided(process, address, buffer, size, &hr))
+		return hr;
+	hr = read_masked(process, address, buffer, size, &got);
+	if (read && hr != CORDBG_E_OBJECT_NEUTERED)
+		*read = got;
+	return hr;
+}

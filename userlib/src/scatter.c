@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Scattered reads: elements over any mix of processes, in order.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+
+#include <linux/cordbmem.h>
+
+/* Elements of one READV; they live on the stack. */
+#define BATCH 128
+
+struct batch {
+	struct cordbmem_element raw[BATCH];
+	uint64_t view[BATCH]; /* of the patches, from before the read */
+	size_t which[BATCH];  /* element that it stands for */
+	uint32_t count;	      /* used of these */
+	int device_fd;
+	uint32_t max_elements;
+};
+
+static void read_alone(struct cordbmem_scatter *e)
+{
+	size_t got = 0;
+
+	if (!read_decided(e->process, e->address, e->buffer, e->size, &e->result))
+		e->result = read_masked(e->process, e->address, e->buffer, e->size, &got);
+	e->read = got;
+}
+
+static bool through_module(const struct cordbmem_scatter *e)
+{
+	return e->process && e->process->backend->kind == CORDBMEM_BACKEND_MODULE;
+}
+
+/*
+ * Describe to the kernel as many elements from the start as one READV takes. Returns
+ * how many elements that are; those that need no reading take no room.
+ */
+static size_t batch_fill(struct batch *batch, const struct cordbmem_scatter *elements, size_t count)
+{
+	size_t i;
+
+	batch->count = 0;
+	batch->device_fd = -1;
+	batch->max_elements = BATCH;
+	for (i = 0; i < count && batch->count < batch->max_elements; i++) {
+		const struct cordbmem_scatter *e = &elements[i];
+		struct cordbmem_process *process = e->process;
+		uint32_t flags = CORDBMEM_READ_TARGET_FD;
+		HRESULT hr;
+
+		if (!through_module(e))
+			break;
+		if (read_decided(process, e->address, e->buffer, e->size, &hr))
+			continue;
+		if (batch->device_fd < 0 && process->device_fd >= 0) {
+			if (process->max_elements < batch->max_elements)
+				batch->max_elements = process->max_elements;
+			if (batch->count >= batch->max_elements)
+				break;
+			batch->device_fd = process->device_fd;
+		}
+		if (!(process->flags & CORDBMEM_OPEN_NO_FORCE))
+			flags |= CORDBMEM_READ_FORCE;
+		if (process->flags & CORDBMEM_OPEN_NOFAULT)
+			flags |= CORDBMEM_READ_NOFAULT;
+		batch->which[batch->count] = i;
+		batch->view[batch->count] = patches_begin(&process->patches);
+		batch->raw[batch->count++] = (struct cordbmem_element){
+			.source = process->memory_fd,
+			.flags = flags,
+			.address = e->address,
+			.length = e->size,
+			.buffer = (uintptr_t)e->buffer,
+		};
+	}
+	return i;
+}
+
+/* How many of the batch the kernel has processed; 0 if it cannot. */
+static uint32_t batch_read(struct batch *batch)
+{
+	struct cordbmem_readv readv = {
+		.size = sizeof(readv),
+		.elements = (uintptr_t)batch->raw,
+		.count = batch->count,
+		.element_size = sizeof(batch->raw[0]),
+	};
+	int rc;
+
+	do
+		rc = ioctl(batch->device_fd, CORDBMEM_IOC_READV, &readv);
+	while (rc && errno == EINTR);
+	return rc ? 0 : readv.done;
+}
+
+/*
+ * Take over what the kernel has read. Returns how many elements have their result.
+ * Order is a promise: once an element has to be read again, so have
+ * all that follow it.
+ */
+static size_t batch_take(const struct batch *batch, uint32_t done,
+			 struct cordbmem_scatter *elements, size_t count)
+{
+	uint32_t used = 0;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		struct cordbmem_scatter *e = &elements[i];
+		const struct cordbmem_element *raw = &batch->raw[used];
+		size_t got;
+
+		if (used == batch->count || batch->which[used] != i) {
+			/* It needed no reading, and needs none now. */
+			read_alone(e);
+			continue;
+		}
+		if (used == done)
+			break;
+		got = raw->bytes_read;
+		if (read_decided(e->process, e->address, e->buffer, e->size, &e->result)) {
+			e->read = 0;
+		} else if (raw->error == EINTR ||
+			   !patches_mask(&e->process->patches, batch->view[used], e->address,
+					 e->buffer, got)) {
+			read_alone(e);
+			return i + 1;
+		} else {
+			e->result = read_result(e->process, raw->error, &got);
+			e->read = got;
+		}
+		used++;
+	}
+	return i;
+}
+
+HRESULT cordbmem_read_scatter(struct cordbmem_scatter *elements, size_t count)
+{
+	size_t at = 0;
+
+	if (count && !elements)
+		return E_INVALIDARG;
+	while (at < count) {
+		struct batch batch;
+		uint32_t done = 0;
+		size_t described;
+
+		described = batch_fill(&batch, elements + at, count - at);
+		if (batch.count > 1 && batch.device_fd >= 0)
+			done = batch_read(&batch);
+		if (done) {
+			at += batch_take(&batch, done, elements + at, described);
+		} else {
+			/* Nothing to win, or no way: one after the other. */
+			if (!described)
+				described = 1;
+			for (; described; described--)
+				read_alone(&elements[at++]);
+		}
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (elements[i].result != S_OK)
+			return elements[i].result;
+	}
+	return S_OK;
+}
