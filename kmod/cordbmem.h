@@ -8,9 +8,11 @@
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/kref.h>
+#include <linux/minmax.h>
 #include <linux/mm_types.h>
 #include <linux/pid.h>
 #include <linux/rcupdate.h>
+#include <linux/processor.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/cordbmem.h>
@@ -96,7 +98,8 @@ struct cordbmem_target *cordbmem_target_from_fd(int fd);
  * @buffer:	memory of the caller
  * @flags:	CORDBMEM_READ_*, for the trace
  * @gup_flags:	the same as FOLL_*
- * @whole_words: read an aligned range of 4 or 8 bytes in one access
+ * @by_lookup:	read a short range by page lookups, an aligned word of 4 or 8
+ *		bytes in one access, instead of access_process_vm()
  */
 struct cordbmem_span {
 	u64 address;
@@ -104,8 +107,22 @@ struct cordbmem_span {
 	void __user *buffer;
 	u32 flags;
 	unsigned int gup_flags;
-	bool whole_words;
+	bool by_lookup;
 };
+
+/**
+ * cordbmem_readable_length - the part of a range that lies in user space
+ * @address: first byte
+ * @length: bytes, up to 2^64 - 1
+ *
+ * Return: bytes from @address on; what wraps or leaves user space is cut off.
+ */
+static inline u64 cordbmem_readable_length(u64 address, u64 length)
+{
+	if (address >= TASK_SIZE_MAX)
+		return 0;
+	return min_t(u64, length, TASK_SIZE_MAX - address);
+}
 
 bool cordbmem_read_locked(struct mm_struct *mm, struct vm_area_struct **vma,
 			  u64 address, size_t length, unsigned int gup_flags,
@@ -115,7 +132,6 @@ int cordbmem_read_span(struct cordbmem_target *target,
 		       const struct cordbmem_span *span, u64 *bytes_read);
 int cordbmem_read_ioctl(struct cordbmem_file *file, void *arg,
 			void __user *uarg);
-u64 cordbmem_readable_length(u64 address, u64 length);
 size_t cordbmem_copy_out(void __user *to, const void *from, size_t length);
 
 /* readv.c */

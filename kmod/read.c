@@ -2,16 +2,18 @@
 /*
  * Reading one range of a target into the caller's memory, and READ.
  *
- * A short range goes through access_process_vm() and a buffer on the stack. A
- * longer one is looked up page by page in batches and copied straight from
+ * A short range of READ goes through access_process_vm() and a buffer on the
+ * stack; one of a target fd through a page lookup of our own and the same
+ * buffer, since aligned words must not be torn there. A longer range is looked up page by page in batches and copied straight from
  * the target's pages to the caller, with no lock held; whatever a page lookup
  * cannot give (a device mapping with an access method, the guard gap of a
  * growing stack) is asked of access_process_vm(), so both ways read the same.
  *
  * The target can make a page as slow to come as it likes (a FUSE file), and who
- * waits with its mmap_lock stops everybody who needs that lock. So whatever
- * keeps the lock asks with FOLL_NOWAIT, and a page that is not there at once
- * is left to the batches, whose lookup drops the lock to wait.
+ * waits with its mmap_lock stops everybody who needs that lock. So a lookup
+ * that keeps the lock asks with FOLL_NOWAIT, and a page that is not there at
+ * once is left to the batches, whose lookup drops the lock to wait. Only
+ * access_process_vm() waits with the lock, as it does for /proc/PID/mem.
  */
 #include <linux/err.h>
 #include <linux/highmem.h>
@@ -35,20 +37,6 @@
 
 /* Pages that are looked up, and referenced, at a time. */
 #define READ_BATCH 16
-
-/**
- * cordbmem_readable_length - the part of a range that lies in user space
- * @address: first byte
- * @length: bytes, up to 2^64 - 1
- *
- * Return: bytes from @address on; what wraps or leaves user space is cut off.
- */
-u64 cordbmem_readable_length(u64 address, u64 length)
-{
-	if (address >= TASK_SIZE_MAX)
-		return 0;
-	return min_t(u64, length, TASK_SIZE_MAX - address);
-}
 
 /**
  * cordbmem_copy_out - copy to the caller, as far as it goes
@@ -98,7 +86,7 @@ static int read_short(struct cordbmem_target *target, struct task_struct *task,
 
 	for (;;) {
 		got = access_process_vm(task, address, bounce, length,
-					span->gup_flags | FOLL_NOWAIT);
+					span->gup_flags);
 		if (READ_ONCE(task->mm) == target->mm)
 			break;
 		/* A thread that exited may have left others. */
@@ -183,10 +171,15 @@ bool cordbmem_read_locked(struct mm_struct *mm, struct vm_area_struct **vma,
 	return true;
 }
 
-/* A word of 4 or 8 bytes in one access. False: read it the other way. */
-static bool read_word(struct cordbmem_target *target,
-		      const struct cordbmem_span *span, u64 *word)
+/*
+ * Up to READ_SHORT bytes by a lookup. False: it takes a wait, or another way, to
+ * read them, and nothing was copied.
+ */
+static bool read_lookup_short(struct cordbmem_target *target,
+			      const struct cordbmem_span *span, size_t length,
+			      u64 *copied)
 {
+	u64 bounce[READ_SHORT / sizeof(u64)] __uninitialized;
 	struct vm_area_struct *vma = NULL;
 	struct mm_struct *mm = target->mm;
 	bool done = false;
@@ -194,19 +187,14 @@ static bool read_word(struct cordbmem_target *target,
 	if (!mmget_not_zero(mm))
 		return false;
 	if (!mmap_read_lock_killable(mm)) {
-		done = cordbmem_read_locked(mm, &vma, span->address,
-					    span->length, span->gup_flags,
-					    word);
+		done = cordbmem_read_locked(mm, &vma, span->address, length,
+					    span->gup_flags, bounce);
 		mmap_read_unlock(mm);
 	}
 	mmput(mm);
+	if (done)
+		*copied = cordbmem_copy_out(span->buffer, bounce, length);
 	return done;
-}
-
-static bool wants_word(const struct cordbmem_span *span, u64 length)
-{
-	return span->whole_words && length == span->length &&
-	       (length == 8 || length == 4) && IS_ALIGNED(span->address, length);
 }
 
 /*
@@ -328,26 +316,23 @@ int cordbmem_read_span(struct cordbmem_target *target,
 {
 	u64 length = cordbmem_readable_length(span->address, span->length);
 	unsigned int copied = 0;
-	u64 word;
 	int ret;
 
 	*bytes_read = 0;
 	if (!access_ok(span->buffer, span->length)) {
 		ret = -EFAULT;
-	} else if (wants_word(span, length) && read_word(target, span, &word)) {
-		*bytes_read = cordbmem_copy_out(span->buffer, &word, length);
+	} else if (!length) {
+		ret = 0;
+	} else if (length <= READ_SHORT && span->by_lookup &&
+		   read_lookup_short(target, span, length, bytes_read)) {
 		ret = *bytes_read < length ? -EFAULT : 0;
+	} else if (length <= READ_SHORT && !span->by_lookup &&
+		   !(span->flags & CORDBMEM_READ_NOFAULT)) {
+		ret = read_short(target, task, span, span->address,
+				 span->buffer, length, &copied);
+		*bytes_read = copied;
 	} else {
-		ret = length ? -EIO : 0;
-		if (length && length <= READ_SHORT &&
-		    !(span->flags & CORDBMEM_READ_NOFAULT)) {
-			ret = read_short(target, task, span, span->address,
-					 span->buffer, length, &copied);
-			*bytes_read = copied;
-		}
-		/* the rest, or what is not there without waiting */
-		if (ret == -EIO)
-			ret = read_long(target, task, span, length, bytes_read);
+		ret = read_long(target, task, span, length, bytes_read);
 	}
 	if (!ret && length < span->length)
 		ret = -EIO;

@@ -37,7 +37,7 @@ static ssize_t target_file_read(struct file *file, char __user *buf,
 		.length = count,
 		.buffer = buf,
 		.flags = tf->flags,
-		.whole_words = true,
+		.by_lookup = true,
 	};
 	struct task_struct *task;
 	u64 bytes_read;
