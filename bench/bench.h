@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The figures of a benchmark: clock, rows, table, goals.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** struct row - one figure. @instructions: of the guest, per call */
+struct row {
+	const char *work;
+	size_t bytes;
+	size_t elements;
+	size_t patches;
+	const char *method;
+	double instructions;
+};
+
+/** die() - print @what and errno, exit with 2 */
+_Noreturn void die(const char *what);
+/** now() - CLOCK_MONOTONIC in ns, which are instructions under --icount */
+uint64_t now(void);
+/** clock_cost() - what two calls of now() in a row differ by */
+uint64_t clock_cost(void);
+
+void add_row(const struct row *row);
+void print_table(void);
+void write_json(const char *path);
+/** print_goals() - compare with the project's goals; returns how many are missed */
+int print_goals(void);
+
+#endif /* BENCH_H */

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The figures of a benchmark: clock, rows, table, goals.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench.h"
+
+#define MAX_ROWS 512
+
+static struct row rows[MAX_ROWS];
+static size_t row_count;
+
+_Noreturn void die(const char *what)
+{
+	fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+uint64_t clock_cost(void)
+{
+	static uint64_t least;
+
+	for (int i = 0; !least || i < 10; i++) {
+		uint64_t a = now(), b = now();
+
+		if (!least || b - a < least)
+			least = b - a;
+		if (i > 1000)
+			die("the clock stands still");
+	}
+	return least;
+}
+
+void add_row(const struct row *row)
+{
+	if (row_count == MAX_ROWS)
+		die("too many rows");
+	rows[row_count++] = *row;
+}
+
+static double figure(const char *work, size_t bytes, size_t elements, size_t patches,
+		     const char *method)
+{
+	for (size_t i = 0; i < row_count; i++) {
+		const struct row *r = &rows[i];
+
+		if (!strcmp(r->work, work) && r->bytes == bytes && r->elements == elements &&
+		    r->patches == patches && !strcmp(r->method, method))
+			return r->instructions;
+	}
+	return 0;
+}
+
+void print_table(void)
+{
+	static const char *const columns[] = {
+		"process_vm_readv", "proc_mem", "read", "target_pread", "readv",
+		"ReadMemory",	    "memcpy"
+	};
+	const size_t n = sizeof(columns) / sizeof(columns[0]);
+
+	printf("Instructions of the guest per call\n\n%-5s %9s %5s %7s", "work", "bytes", "elems",
+	       "patches");
+	for (size_t c = 0; c < n; c++)
+		printf(" %16s", columns[c]);
+	putchar('\n');
+	for (size_t i = 0; i < row_count; i++) {
+		const struct row *r = &rows[i];
+
+		/* one line for all methods of a case, at its first row */
+		if (i && !strcmp(r->work, r[-1].work) && r->bytes == r[-1].bytes &&
+		    r->elements == r[-1].elements && r->patches == r[-1].patches)
+			continue;
+		printf("%-5s %9zu %5zu %7zu", r->work, r->bytes, r->elements, r->patches);
+		for (size_t c = 0; c < n; c++) {
+			double x = figure(r->work, r->bytes, r->elements, r->patches, columns[c]);
+
+			if (x > 0)
+				printf(" %16.0f", x);
+			else
+				printf(" %16s", "-");
+		}
+		putchar('\n');
+	}
+}
+
+void write_json(const char *path)
+{
+	FILE *f = fopen(path, "w");
+
+	if (!f)
+		die(path);
+	fputs("[\n", f);
+	for (size_t i = 0; i < row_count; i++) {
+		const struct row *r = &rows[i];
+
+		fprintf(f,
+			"  {\"work\": \"%s\", \"bytes\": %zu, \"elements\": %zu, \"patches\": %zu, "
+			"\"method\": \"%s\", \"instructions\": %.1f}%s\n",
+			r->work, r->bytes, r->elements, r->patches, r->method, r->instructions,
+			i + 1 < row_count ? "," : "");
+	}
+	fputs("]\n", f);
+	if (fclose(f))
+		die(path);
+}
+
+static int goal(const char *what, double value, double reference, double limit)
+{
+	double ratio = reference > 0 ? value / reference : 0;
+	int met = value > 0 && reference > 0 && ratio <= limit;
+
+	printf("%-6s %5.3f <= %.2f  %s\n", met ? "met" : "MISSED", ratio, limit, what);
+	return !met;
+}
+
+int print_goals(void)
+{
+	double readv8 = figure("warm", 8, 1, 0, "process_vm_readv");
+	int missed = 0;
+
+	puts("\nGoals, as ratios within this run");
+	missed += goal("READ of 8 B / process_vm_readv", figure("warm", 8, 1, 0, "read"), readv8,
+		       0.85);
+	missed += goal("target pread of 8 B / process_vm_readv",
+		       figure("warm", 8, 1, 0, "target_pread"), readv8, 0.85);
+	missed += goal("READV of 64 x 64 B / process_vm_readv with 64 iovecs",
+		       figure("warm", 64, 64, 0, "readv"),
+		       figure("warm", 64, 64, 0, "process_vm_readv"), 0.80);
+	missed += goal("ReadMemory of 64 B with 10,000 patches / with none",
+		       figure("warm", 64, 1, 10000, "ReadMemory"),
+		       figure("warm", 64, 1, 0, "ReadMemory"), 1.20);
+	return missed;
+}
