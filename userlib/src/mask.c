@@ -8,13 +8,14 @@
 #include <string.h>
 
 /* Bytes masked by one lookup. */
-#define SPAN 64
+#define SPAN 64 /* the bits of taken */
 
 /* What one lookup found to replace. */
 struct span {
 	uint64_t start;
 	uint64_t end;
-	uint64_t owner[SPAN]; /* id of the patch that decides the byte, or 0 */
+	uint64_t taken;	      /* a bit for each byte that a patch decides */
+	uint64_t owner[SPAN]; /* of those, the id of the patch */
 	BYTE bytes[SPAN];
 };
 
@@ -49,14 +50,15 @@ static void span_take(struct span *span, uint64_t address, uint64_t size, uint64
 
 	for (i = 0; i < size && i < CORDBMEM_PATCH_MAX; i++) {
 		uint64_t at = address + i;
-		uint64_t *owner;
+		uint64_t place = at - span->start, bit;
 
 		if (at < span->start || at >= span->end)
 			continue;
-		owner = &span->owner[at - span->start];
-		if (!*owner || id < *owner) {
-			*owner = id;
-			span->bytes[at - span->start] = original[i];
+		bit = UINT64_C(1) << place;
+		if (!(span->taken & bit) || id < span->owner[place]) {
+			span->taken |= bit;
+			span->owner[place] = id;
+			span->bytes[place] = original[i];
 		}
 	}
 }
@@ -99,7 +101,7 @@ static enum lookup find_span(const struct patches *patches, uint64_t view, uint6
 			span->start = address > from ? address : from;
 			if (end - span->start > SPAN)
 				span->end = span->start + SPAN;
-			memset(span->owner, 0, sizeof(span->owner));
+			span->taken = 0;
 		}
 		span_take(span, address, size, PATCH_LOAD(&slot->id), slot);
 	}
@@ -134,11 +136,10 @@ bool patches_mask(const struct patches *patches, uint64_t view, uint64_t address
 		case LOOKUP_FOUND:
 			break;
 		}
-		for (uint64_t at = span.start; at < span.end; at++) {
-			size_t i = at - span.start;
+		for (uint64_t left = span.taken; left; left &= left - 1) {
+			unsigned int i = (unsigned int)__builtin_ctzll(left);
 
-			if (span.owner[i]) /* else there is no byte; NOLINTNEXTLINE */
-				buffer[at - address] = span.bytes[i];
+			buffer[span.start - address + i] = span.bytes[i];
 		}
 		from = span.end;
 	}
