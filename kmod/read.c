@@ -3,11 +3,12 @@
  * Reading one range of a target into the caller's memory, and READ.
  *
  * A short range of READ goes through access_process_vm() and a buffer on the
- * stack; one of a target fd through a page lookup of our own and the same
- * buffer, since aligned words must not be torn there. A longer range is looked up page by page in batches and copied straight from
- * the target's pages to the caller, with no lock held; whatever a page lookup
- * cannot give (a device mapping with an access method, the guard gap of a
- * growing stack) is asked of access_process_vm(), so both ways read the same.
+ * stack; one of a target fd through a page lookup of our own and a buffer,
+ * since aligned words must not be torn there. A longer range is looked up page
+ * by page in batches and copied straight from the target's pages to the
+ * caller, with no lock held; whatever a page lookup cannot give (a device
+ * mapping with an access method, the guard gap of a growing stack) is asked of
+ * access_process_vm(), so all ways read the same.
  *
  * The target can make a page as slow to come as it likes (a FUSE file), and who
  * waits with its mmap_lock stops everybody who needs that lock. So a lookup

@@ -101,8 +101,9 @@
 /**
  * define CORDBMEM_READ_FORCE - read what the target itself may not read
  *
- * Pages mapped PROT_NONE or execute-only are read as /proc/PID/mem reads them. EPERM when INFO does not report
- * %CORDBMEM_FEATURE_FORCE (module parameter allow_force).
+ * Pages mapped PROT_NONE or execute-only are read as /proc/PID/mem reads them.
+ * EPERM when INFO does not report %CORDBMEM_FEATURE_FORCE (module parameter
+ * allow_force).
  */
 #define CORDBMEM_READ_FORCE	0x1U
 /**
@@ -274,6 +275,8 @@ struct cordbmem_readv {
  *
  * On the target fd:
  *
+ * - its fdinfo has the lines "Pid:", the target in the reader's pid namespace or
+ *   -1 when it is gone, and "Mode:", the flags in hex.
  * - read, pread, readv, preadv and io_uring reads take the file offset as the
  *   address in the target. They return the count of bytes before the first
  *   unreadable one, or EIO when that is 0; EPERM, ESRCH, EFAULT, EINTR and
