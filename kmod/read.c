@@ -320,7 +320,7 @@ int cordbmem_read_span(struct cordbmem_target *target,
 	int ret;
 
 	*bytes_read = 0;
-	if (!access_ok(span->buffer, span->length)) {
+	if (span->length && !access_ok(span->buffer, span->length)) {
 		ret = -EFAULT;
 	} else if (!length) {
 		ret = 0;

@@ -105,7 +105,8 @@ static bool fits_run(const struct cordbmem_element *e, size_t room)
 	return e->length <= min_t(size_t, RUN_ELEMENT, room) &&
 	       !e->reserved &&
 	       cordbmem_readable_length(e->address, e->length) == e->length &&
-	       access_ok(u64_to_user_ptr(e->buffer), e->length);
+	       (!e->length ||
+		access_ok(u64_to_user_ptr(e->buffer), e->length));
 }
 
 static void element_done(struct readv_call *call, struct cordbmem_element *e,

@@ -134,17 +134,19 @@ struct cordbmem_target *cordbmem_target_from_fd(int fd)
 	return target;
 }
 
-static struct cordbmem_target *attach_target(struct cordbmem_file *file,
-					     const struct cordbmem_attach *arg)
+/* Through the gate each time: what is remembered for READ can be a second old. */
+static struct cordbmem_target *attach_target(const struct cordbmem_attach *arg)
 {
 	struct cordbmem_target *target;
-	struct task_struct *task;
+	struct pid *pid;
 
 	if (arg->flags & CORDBMEM_ATTACH_MEM_FD)
 		return cordbmem_gate_mem_fd(arg->source);
-	target = cordbmem_target_get(file, arg->source, &task);
-	if (!IS_ERR(target))
-		put_task_struct(task);
+	pid = find_get_pid(arg->source);
+	if (!pid)
+		return ERR_PTR(-ESRCH);
+	target = cordbmem_gate_pid(pid);
+	put_pid(pid);
 	return target;
 }
 
@@ -178,7 +180,7 @@ int cordbmem_attach_ioctl(struct cordbmem_file *file, void *arg,
 	if (!tf)
 		return -ENOMEM;
 	tf->flags = attach->flags & mode;
-	target = attach_target(file, attach);
+	target = attach_target(attach);
 	if (IS_ERR(target)) {
 		ret = PTR_ERR(target);
 		goto free;

@@ -244,7 +244,7 @@ static struct crew {
 static uint8_t *shifting;
 #define SHIFTING_SIZE (8 * PAGE)
 
-/* One worker's memory. Only @bytes are written by the calls of that worker, and only where said. */
+/* One worker's memory. Only @arena is written by the calls of that worker, and only where said. */
 struct worker {
 	struct random r;
 	uint8_t *arena;	       /* ARENA bytes, then a page that is not there */

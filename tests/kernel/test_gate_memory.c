@@ -303,6 +303,32 @@ TEST_F(memory, ends_when_Yama_is_tightened)
 	file_write_number(YAMA, scope);
 }
 
+static long attach_to(long pid)
+{
+	int fd = attach(device, (int)pid, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? -fd : 0;
+}
+
+/* What ATTACH allows is allowed for good, so it asks the kernel and not its memory. */
+TEST_F(memory, is_of_no_use_to_ATTACH)
+{
+	long scope = file_number(YAMA, -1);
+
+	if (scope < 0 || scope > 2)
+		SKIP(return, "no Yama, or locked");
+	child_call(&self->target, be_1000, 0);
+	child_call(&self->caller, be_1000, 0);
+	ASSERT_EQ(0, file_write_number(YAMA, 0));
+	ASSERT_READS_TWICE(self->caller, self->target.pid);
+	ASSERT_EQ(0, child_call(&self->caller, attach_to, self->target.pid));
+	ASSERT_EQ(0, file_write_number(YAMA, 1));
+	EXPECT_EQ(EACCES, child_call(&self->caller, attach_to, self->target.pid));
+	file_write_number(YAMA, scope);
+}
+
 static long allow_tracer(long pid)
 {
 	return prctl(PR_SET_PTRACER, pid) ? errno : 0;

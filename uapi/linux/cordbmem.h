@@ -22,7 +22,9 @@
  * check with every security module (ptrace access mode ATTACH, filesystem
  * credentials). Two rules differ in form only: the mode bits of the proc file
  * do not count, so CAP_SYS_PTRACE alone is enough, and the check is made
- * against the pid namespace in which the module was loaded.
+ * against the pid namespace in which the module was loaded. READ and READV,
+ * which name a pid in each call, ask the kernel again when anything on either
+ * side changed, and otherwise once a second; ATTACH asks each time.
  *
  * Structs grow at their end. The first member of the argument of every ioctl
  * is its size in bytes as the caller knows it. A struct longer than the kernel's
@@ -234,8 +236,8 @@ struct cordbmem_element {
  * what stood there before the call filled an earlier element's @buffer.
  *
  * A signal ends the call early, after at least one element; a fatal one also
- * before, with EINTR. @done elements were processed; call again with the rest. EFAULT
- * means that the array itself could not be read (nothing was done) or its
+ * before, with EINTR. @done elements were processed; call again with the rest.
+ * EFAULT means that the array itself could not be read (nothing was done) or its
  * out members could not be written.
  *
  * Errors: EINVAL, E2BIG, EFAULT, EINTR, ENOMEM.
@@ -280,9 +282,10 @@ struct cordbmem_readv {
  * - read, pread, readv, preadv and io_uring reads take the file offset as the
  *   address in the target. They return the count of bytes before the first
  *   unreadable one, or EIO when that is 0; EPERM, ESRCH, EFAULT, EINTR and
- *   ENOMEM as in READ. An offset is a signed 64-bit number: addresses from 2^63 on are
- *   EINVAL. One call reads at most 0x7ffff000 bytes. An aligned read of 4 or
- *   8 bytes of ordinary memory is one access.
+ *   ENOMEM as in READ. An offset is a signed 64-bit number: addresses from
+ *   2^63 on are EINVAL, a range across it is EOVERFLOW. One call reads at most
+ *   0x7ffff000 bytes. An aligned read of 4 or 8 bytes of ordinary memory is one
+ *   access.
  * - lseek takes SEEK_SET and SEEK_CUR; SEEK_END is EINVAL.
  * - poll reports POLLIN | POLLRDNORM while the image lives and POLLHUP when it
  *   is gone. (Wait with events = 0.) An exit always wakes the poller. An execve
