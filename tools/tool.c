@@ -15,10 +15,17 @@
 
 static void complain(const char *format, va_list args)
 {
+	char text[1024];
+
+	vsnprintf(text, sizeof(text), format, args);
+	/* Names of files are the target's to choose; a terminal may obey them. */
+	for (char *c = text; *c; c++) {
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	}
 	/* So that a terminal shows both in the order in which they happened. */
 	out_flush();
-	fputs("cordbmem: ", stderr);
-	vfprintf(stderr, format, args);
+	fprintf(stderr, "cordbmem: %s", text);
 }
 
 int fail(int code, const char *format, ...)

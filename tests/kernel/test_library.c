@@ -346,4 +346,29 @@ TEST(back_ends_mix_in_one_scatter_and_keep_its_order)
 	target_end(&t);
 }
 
+/* The administrator may switch forced reads off while handles are open for them. */
+TEST(a_handle_says_that_forced_reads_were_switched_off)
+{
+	const char *allow_force = "/sys/module/cordbmem/parameters/allow_force";
+	struct cordbmem_options options = CORDBMEM_OPTIONS_INIT;
+	struct cordbmem_error error = CORDBMEM_ERROR_INIT;
+	struct target t = target_start(1);
+	struct cordbmem_process *p = open_with(&options, t.pid);
+	BYTE byte;
+	SIZE_T got = 7;
+	int fd = open(allow_force, O_WRONLY | O_CLOEXEC);
+
+	ASSERT_NE(NULL, p);
+	ASSERT_EQ(1, write(fd, "0", 1));
+	EXPECT_EQ(E_ACCESSDENIED, cordbmem_ReadMemory(p, t.base, 1, &byte, &got));
+	EXPECT_EQ(0, got);
+	EXPECT_EQ(S_OK, cordbmem_process_explain(p, t.base, 1, &error));
+	EXPECT_NE(NULL, strstr(error.text, "allow_force"));
+	EXPECT_EQ(1, write(fd, "1", 1));
+	EXPECT_EQ(S_OK, cordbmem_ReadMemory(p, t.base, 1, &byte, &got));
+	close(fd);
+	cordbmem_process_free(p);
+	target_end(&t);
+}
+
 TEST_HARNESS_MAIN

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -320,7 +321,45 @@ static void mem_fd_of_the_caller_is_used(void **state)
 	close(null);
 	options.mem_fd = null;
 	assert_hr(E_INVALIDARG, cordbmem_process_open(t.pid, &options, &p, NULL));
+	options.mem_fd = open(path, O_PATH | O_CLOEXEC);
+	assert_true(options.mem_fd >= 0);
+	assert_hr(E_INVALIDARG, cordbmem_process_open(t.pid, &options, &p, NULL));
+	close(options.mem_fd);
 	target_end(&t);
+}
+
+static void mem_fd_without_memory_is_refused(void **state)
+{
+	struct cordbmem_options options = test_options();
+	struct target t = target_start(1);
+	struct cordbmem_process *p;
+	char path[32];
+
+	(void)state;
+	snprintf(path, sizeof(path), "/proc/%d/mem", t.pid);
+	options.mem_fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(options.mem_fd >= 0);
+	target_kill(&t);
+	assert_hr(CORDBG_E_PROCESS_TERMINATED, cordbmem_process_open(t.pid, &options, &p, NULL));
+	close(options.mem_fd);
+	target_end(&t);
+}
+
+/* A size that was never set must not be believed. */
+static void wild_size_of_options_is_refused(void **state)
+{
+	BYTE *end =
+		mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct cordbmem_options good = test_options(), *options;
+	struct cordbmem_process *p;
+
+	(void)state;
+	assert_int_equal(0, munmap(end + PAGE, PAGE));
+	options = (struct cordbmem_options *)(void *)(end + PAGE - sizeof(good));
+	*options = good;
+	options->size = 0x10000;
+	assert_hr(E_INVALIDARG, cordbmem_process_open(getpid(), options, &p, NULL));
+	munmap(end, PAGE);
 }
 
 static void wrong_options_are_refused(void **state)
@@ -412,6 +451,8 @@ int main(void)
 		cmocka_unit_test(signals_do_not_shorten_a_read),
 		cmocka_unit_test(bad_buffer_is_no_crash),
 		cmocka_unit_test(mem_fd_of_the_caller_is_used),
+		cmocka_unit_test(mem_fd_without_memory_is_refused),
+		cmocka_unit_test(wild_size_of_options_is_refused),
 		cmocka_unit_test(wrong_options_are_refused),
 		cmocka_unit_test(options_may_be_longer_if_the_rest_is_zero),
 		cmocka_unit_test(own_process_can_be_read),

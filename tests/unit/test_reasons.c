@@ -271,6 +271,68 @@ static long exec_something(long argument)
 	return execl("/bin/sleep", "sleep", "1000", NULL);
 }
 
+static long touch_much(long bytes)
+{
+	char *memory = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return -1;
+	memset(memory, 1, (size_t)bytes);
+	return 0;
+}
+
+/* A large process takes a while to exit, in which it is neither a zombie nor has memory. */
+static void exit_is_told_from_execve(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		struct target t = target_start(1);
+		struct cordbmem_process *p = open_target(t.pid);
+		BYTE byte;
+
+		assert_int_equal(0, target_call(&t, touch_much, 64 << 20));
+		kill(t.pid, SIGKILL);
+		while (cordbmem_ReadMemory(p, t.base, 1, &byte, NULL) == S_OK)
+			;
+		check_explain(p, t.base, 1, CORDBG_E_OBJECT_NEUTERED, CORDBMEM_REASON_EXITED, 0,
+			      "exited");
+		cordbmem_process_free(p);
+		target_end(&t);
+	}
+}
+
+/* What a target calls its files must not reach a terminal as it is. */
+static long map_odd_name(long address)
+{
+	char path[] = "/tmp/cordbmem.\033[31m\302\233.XXXXXX";
+	int fd = mkstemp(path);
+	void *want = (void *)address; /* NOLINT(performance-no-int-to-ptr) */
+	long failed = fd < 0 || ftruncate(fd, (off_t)PAGE) ||
+		      mmap(want, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED;
+
+	close(fd);
+	unlink(path);
+	return failed;
+}
+
+static void words_are_safe_to_print(void **state)
+{
+	struct cordbmem_error error = CORDBMEM_ERROR_INIT;
+	struct target t = target_start(2);
+	struct cordbmem_process *p = open_target(t.pid);
+
+	(void)state;
+	assert_int_equal(0, target_call(&t, map_odd_name, (long)t.base));
+	target_unmap(&t, 1);
+	assert_hr(S_OK, cordbmem_process_explain(p, t.base + PAGE, 1, &error));
+	assert_non_null(strstr(error.text, "cordbmem."));
+	for (const char *c = error.text; *c; c++)
+		assert_in_range(*c, ' ', '~');
+	cordbmem_process_free(p);
+	target_end(&t);
+}
+
 static void execve_is_told_from_exit(void **state)
 {
 	struct target t = target_start(1);
@@ -384,6 +446,8 @@ int main(void)
 		cmocka_unit_test(holes_are_located),
 		cmocka_unit_test(end_of_a_handle_is_explained),
 		cmocka_unit_test(execve_is_told_from_exit),
+		cmocka_unit_test(exit_is_told_from_execve),
+		cmocka_unit_test(words_are_safe_to_print),
 		cmocka_unit_test(diagnosis_lists_every_check),
 		cmocka_unit_test(diagnosis_of_the_module),
 		cmocka_unit_test(names_are_known),

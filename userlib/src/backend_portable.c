@@ -67,13 +67,19 @@ static HRESULT adopt_mem_fd(struct cordbmem_process *process, int mem_fd,
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", mem_fd);
 	n = readlink(link, path, sizeof(path));
 	if (fstatfs(mem_fd, &fs) || fs.f_type != PROC_SUPER_MAGIC || n < 4 ||
-	    memcmp(path + n - 4, "/mem", 4) || (fcntl(mem_fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
+	    memcmp(path + n - 4, "/mem", 4) || (fcntl(mem_fd, F_GETFL) & O_ACCMODE) == O_WRONLY ||
+	    fcntl(mem_fd, F_GETFL) & O_PATH)
 		return error_set(error, E_INVALIDARG, EBADF, CORDBMEM_REASON_ARGUMENT,
 				 "mem_fd is not an fd on /proc/PID/mem, open for "
 				 "reading");
 	process->memory_fd = fcntl(mem_fd, F_DUPFD_CLOEXEC, 0);
 	if (process->memory_fd < 0)
 		return error_system(error, errno, "duplicating mem_fd");
+	if (!portable_alive(process))
+		return error_set(error, CORDBG_E_PROCESS_TERMINATED, ESRCH,
+				 CORDBMEM_REASON_NO_MEMORY_IMAGE,
+				 "the process that mem_fd was opened on has no memory: it "
+				 "is gone, or a kernel thread or zombie");
 	return S_OK;
 }
 

@@ -94,6 +94,11 @@ HRESULT error_set(struct cordbmem_error *error, HRESULT hr, int sys_errno, uint3
 	va_start(args, format);
 	vsnprintf(error->text, sizeof(error->text), format, args);
 	va_end(args);
+	/* Names of files are the target's to choose; a terminal may obey them. */
+	for (char *c = error->text; *c; c++) {
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	}
 	return hr;
 }
 

@@ -15,9 +15,6 @@
 
 #define PAGE 4096U
 
-/* ReadMemory's longest read; no range is probed further. */
-#define PROBE_MAX UINT32_MAX
-
 HRESULT explain_absence(struct cordbmem_error *error, pid_t pid)
 {
 	struct cordbmem_check check;
@@ -72,14 +69,17 @@ HRESULT explain_refusal(struct cordbmem_error *error, pid_t pid, int sys_errno,
 
 static HRESULT explain_gone(const struct cordbmem_process *process, struct cordbmem_error *error)
 {
+	enum fact memory = facts_has_memory(process->pid);
 	uint64_t start = facts_start_time(process->pid);
-	char state = facts_state(process->pid);
 
-	if (!process->start_time)
+	if (!process->start_time || (start == process->start_time && memory == FACT_UNKNOWN))
 		return error_set(error, CORDBG_E_OBJECT_NEUTERED, ESRCH, CORDBMEM_REASON_GONE,
 				 "process %d exited or called execve", process->pid);
-	/* Start time and pid together name a process for good. */
-	if (start == process->start_time && state != 'Z' && state != 'X')
+	/*
+	 * Start time and pid together name a process for good. One that is just exiting is
+	 * still there too, but has no memory any more.
+	 */
+	if (start == process->start_time && memory == FACT_YES)
 		return error_set(error, CORDBG_E_OBJECT_NEUTERED, ESRCH, CORDBMEM_REASON_EXECED,
 				 "process %d called execve: it runs another program "
 				 "now, with new memory; open it again to read that",
@@ -210,8 +210,6 @@ HRESULT cordbmem_process_explain(struct cordbmem_process *process, CORDB_ADDRESS
 		return E_INVALIDARG;
 	if (!size)
 		size = 1;
-	if (size > PROBE_MAX)
-		size = PROBE_MAX;
 
 	if (process_usable(process)) {
 		readable = probe(process, address, size, &err);
@@ -226,7 +224,12 @@ HRESULT cordbmem_process_explain(struct cordbmem_process *process, CORDB_ADDRESS
 		}
 		if (err == ESRCH)
 			process_notice_gone(process);
-		else if (process_usable(process)) {
+		else if (err == EPERM && process_usable(process)) {
+			error_set(&why, E_ACCESSDENIED, err, CORDBMEM_REASON_UNSUPPORTED,
+				  "forced reads were switched off (allow_force) after this "
+				  "handle was opened for them; open the process again");
+			goto out;
+		} else if (process_usable(process)) {
 			error_system(&why, err, "reading the process");
 			goto out;
 		}

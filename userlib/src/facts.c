@@ -54,12 +54,30 @@ static const char *stat_fields(pid_t pid, char *text, size_t size)
 	return end && end[1] == ' ' ? end + 2 : NULL;
 }
 
-char facts_state(pid_t pid)
+/* The letter of the process' state, 0 if there is none. */
+static char facts_state(pid_t pid)
 {
 	char text[1024];
 	const char *fields = stat_fields(pid, text, sizeof(text));
 
 	return fields ? fields[0] : 0;
+}
+
+enum fact facts_has_memory(pid_t pid)
+{
+	char path[32], byte;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) /* refused, so there is something to refuse */
+		return errno == EACCES || errno == EPERM   ? FACT_YES
+		       : errno == ESRCH || errno == ENOENT ? FACT_NO
+							   : FACT_UNKNOWN;
+	n = read(fd, &byte, 1);
+	close(fd);
+	return n > 0 ? FACT_YES : n == 0 ? FACT_NO : FACT_UNKNOWN;
 }
 
 uint64_t facts_start_time(pid_t pid)

@@ -40,8 +40,8 @@ void facts_gather(struct facts *facts, pid_t pid);
 /* When the process started, in clock ticks since boot; 0 if unknown. */
 uint64_t facts_start_time(pid_t pid);
 
-/* The letter of the process' state, 0 if there is none. */
-char facts_state(pid_t pid);
+/* Does the process have memory, as far as this caller can see? */
+enum fact facts_has_memory(pid_t pid);
 
 static inline bool facts_has_ptrace_capability(const struct facts *facts)
 {

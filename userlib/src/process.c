@@ -23,6 +23,9 @@ static bool options_size_valid(const struct cordbmem_options *options)
 {
 	const BYTE *bytes = (const BYTE *)options;
 
+	/* No version is that long; a wild size must not be walked. */
+	if (options->size > 4096)
+		return false;
 	for (size_t i = sizeof(*options); i < options->size; i++) {
 		if (bytes[i])
 			return false;

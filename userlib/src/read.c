@@ -69,7 +69,10 @@ HRESULT read_result(struct cordbmem_process *process, int err, size_t *got)
 	*got = 0;
 	if (process_state(process) == STATE_CLOSED)
 		return CORDBG_E_OBJECT_NEUTERED;
-	return err == ENOMEM ? E_OUTOFMEMORY : err == EFAULT ? CORDBMEM_E_NOACCESS : E_FAIL;
+	return err == EPERM    ? E_ACCESSDENIED
+	       : err == ENOMEM ? E_OUTOFMEMORY
+	       : err == EFAULT ? CORDBMEM_E_NOACCESS
+			       : E_FAIL;
 }
 
 /* Mask and piece together; returns false if it was told to start over too often. */

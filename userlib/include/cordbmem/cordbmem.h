@@ -345,8 +345,9 @@ CORDBMEM_API HRESULT cordbmem_process_explain(struct cordbmem_process *process,
  * * S_OK: all
  *
  * Beyond what the genuine one returns: E_INVALIDARG for a NULL @process;
- * E_OUTOFMEMORY when the kernel has no memory, and 0x800703E6
- * CORDBMEM_E_NOACCESS when @buffer cannot be written, both with *@read = 0.
+ * E_OUTOFMEMORY when the kernel has no memory, 0x800703E6 CORDBMEM_E_NOACCESS when
+ * @buffer cannot be written, and E_ACCESSDENIED when forced reads (allow_force)
+ * were switched off since the process was opened for them, all with *@read = 0.
  */
 CORDBMEM_API HRESULT cordbmem_ReadMemory(struct cordbmem_process *process, CORDB_ADDRESS address,
 					 DWORD size, BYTE buffer[], SIZE_T *read);
