@@ -73,20 +73,23 @@ static bool gate_evidence_equal(const struct gate_evidence *a,
 }
 
 /*
- * The task to check for @pid. A leader that has exited before its threads has
- * no mm any more, its threads still have.
+ * The task to check for @pid, one that has an mm. A leader that has exited before
+ * its threads has none any more, its threads still have. NULL: nobody has.
  */
 static struct task_struct *gate_task(struct pid *pid)
 {
-	struct task_struct *task, *thread;
+	struct task_struct *task, *named, *thread;
 
 	rcu_read_lock();
-	task = pid_task(pid, PIDTYPE_PID);
-	if (task && !READ_ONCE(task->mm) && thread_group_leader(task)) {
-		for_each_thread(task, thread) {
-			if (READ_ONCE(thread->mm)) {
-				task = thread;
-				break;
+	task = named = pid_task(pid, PIDTYPE_PID);
+	if (named && !READ_ONCE(named->mm)) {
+		task = NULL;
+		if (thread_group_leader(named)) {
+			for_each_thread(named, thread) {
+				if (READ_ONCE(thread->mm)) {
+					task = thread;
+					break;
+				}
 			}
 		}
 	}
@@ -143,8 +146,8 @@ static struct cordbmem_target *gate_check(struct pid *pid,
 	}
 	mm = file->f_op == gate_mem_fops ? file->private_data : NULL;
 	if (!mm) {
-		/* never had one, or exited just now and others may live on */
-		target = ERR_PTR(before.mm ? -EAGAIN : -ESRCH);
+		/* it exited just now, others may live on */
+		target = ERR_PTR(-EAGAIN);
 		goto close;
 	}
 

@@ -233,7 +233,87 @@ TEST_F(life, poll_under_signals_never_says_error)
 	EXPECT_LT(0, alarms);
 }
 
+static long map_many(long count)
+{
+	for (long i = 0; i < count; i++) {
+		/* every other one, so that they do not merge */
+		if (mmap(NULL, PAGE, i % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			 0) == MAP_FAILED)
+			return errno;
+	}
+	return 0;
+}
+
+/* An epoll that was set up while a signal came hears of the end like any other. */
+TEST_F(life, epoll_under_signals_hears_of_the_end)
+{
+	struct sigaction action = { .sa_handler = on_alarm };
+	const struct itimerval often = {
+		.it_value.tv_usec = 150,
+		.it_interval.tv_usec = 150,
+	};
+	const struct itimerval never = { 0 };
+
+	sigaction(SIGALRM, &action, NULL);
+	for (int round = 0; round < 8; round++) {
+		int epoll = epoll_create1(EPOLL_CLOEXEC), fd;
+		struct epoll_event event = { .events = 0 };
+
+		/* what is registered at the first poll takes long enough to be interrupted */
+		ASSERT_EQ(0, child_call(&self->target, map_many, 10000));
+		fd = attach(self->device, self->target.pid, 0);
+		ASSERT_LE(0, fd);
+		setitimer(ITIMER_REAL, &often, NULL);
+		while (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) && errno == EINTR)
+			;
+		setitimer(ITIMER_REAL, &never, NULL);
+		child_kill(&self->target);
+		EXPECT_EQ(1, epoll_wait(epoll, &event, 1, FOREVER));
+		EXPECT_EQ(EPOLLHUP, event.events);
+		close(fd);
+		close(epoll);
+		child_reap(&self->target);
+		self->target = child_start();
+	}
+}
+
 /* ---- threads ---- */
+
+static void *follow_each_other(void *unused)
+{
+	pthread_attr_t detached;
+	pthread_t next;
+
+	pthread_attr_init(&detached);
+	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+	while (pthread_create(&next, &detached, follow_each_other, NULL))
+		sched_yield();
+	return unused;
+}
+
+/* Ends the first thread; from then on there is always another, and never one for long. */
+static long live_from_thread_to_thread(long unused)
+{
+	follow_each_other(NULL);
+	syscall(SYS_exit, 0);
+	return unused;
+}
+
+TEST_F(life, goes_on_while_threads_follow_each_other)
+{
+	child_send(&self->target, live_from_thread_to_thread, 0);
+	wait_for_state(self->target.pid, 'Z');
+	for (int i = 0; i < 1000; i++) {
+		struct cordbmem_read read =
+			read_argument(self->target.pid, number(self->page), self->bytes, 64);
+		int error = call_read(self->device, &read);
+
+		/* in which a process that lives is not said to be gone */
+		EXPECT_EQ(0, error);
+		EXPECT_EQ(64, pread_at(self->fd, self->bytes, 64, number(self->page)));
+	}
+	EXPECT_EQ(0, poll_for(self->fd, 0, 0));
+}
 
 static int thread_ran;
 
