@@ -81,7 +81,8 @@ static struct task_struct *gate_task(struct pid *pid)
 	struct task_struct *task, *named, *thread;
 
 	rcu_read_lock();
-	task = named = pid_task(pid, PIDTYPE_PID);
+	named = pid_task(pid, PIDTYPE_PID);
+	task = named;
 	if (named && !READ_ONCE(named->mm)) {
 		task = NULL;
 		if (thread_group_leader(named)) {
