@@ -65,7 +65,6 @@ struct cordbmem_file {
 };
 
 /* device.c */
-bool cordbmem_force_allowed(void);
 int cordbmem_read_flags(u32 flags, unsigned int *gup_flags);
 
 /* gate.c */

@@ -27,12 +27,8 @@ module_param(allow_force, bool, 0644);
 MODULE_PARM_DESC(allow_force,
 		 "Allow reads of pages that the target may not read itself");
 
-/**
- * cordbmem_force_allowed - may CORDBMEM_READ_FORCE be used now?
- *
- * Return: what the system's administrator said.
- */
-bool cordbmem_force_allowed(void)
+/* What the system's administrator said; may change at any time. */
+static bool force_allowed(void)
 {
 	return READ_ONCE(allow_force);
 }
@@ -48,7 +44,7 @@ int cordbmem_read_flags(u32 flags, unsigned int *gup_flags)
 {
 	*gup_flags = 0;
 	if (flags & CORDBMEM_READ_FORCE) {
-		if (!cordbmem_force_allowed())
+		if (!force_allowed())
 			return -EPERM;
 		*gup_flags |= FOLL_FORCE;
 	}
@@ -66,7 +62,7 @@ static int info_ioctl(struct cordbmem_file *file, void *arg, void __user *uarg)
 	info->abi = CORDBMEM_ABI;
 	info->page_size = PAGE_SIZE;
 	info->features = CORDBMEM_FEATURE_NOFAULT;
-	if (cordbmem_force_allowed())
+	if (force_allowed())
 		info->features |= CORDBMEM_FEATURE_FORCE;
 	info->max_elements = CORDBMEM_MAX_ELEMENTS;
 	info->reserved = 0;
