@@ -45,19 +45,34 @@ static uint64_t seed_of(int target)
 
 static struct child targets[TARGETS];
 
+/*
+ * The target's fd keeps its number and is replaced at one moment: a reader that was preempted
+ * between taking the number and reading must not meet another target's fd under it.
+ */
 static void start_target(int t)
 {
+	int fd;
+
 	pattern_fill(work->source, SIZE, seed_of(t), number(work->source));
 	targets[t] = child_start();
 	work->targets[t] = targets[t].pid;
-	work->fds[t] = attach(work->device, targets[t].pid, 0);
-	if (work->fds[t] < 0)
-		die("attach: %d", work->fds[t]);
+	fd = attach(work->device, targets[t].pid, 0);
+	if (fd < 0)
+		die("attach: %d", fd);
+	if (!work->fds[t]) {
+		work->fds[t] = fd;
+		return;
+	}
+	if (dup3(fd, work->fds[t], O_CLOEXEC) < 0)
+		die("dup3: %d", errno);
+	close(fd);
 }
 
 static void one_read(int reader, uint64_t turn, uint8_t *buffer)
 {
 	int t = (int)(turn * 7 + (uint64_t)reader) % TARGETS;
+	int fdx = work->fds[t];
+	if (turn % 50 == 0) usleep(60000);
 	size_t length = turn % 3 ? turn * 131 % 700 + 1 : turn * 977 % (SIZE / 2) + 1;
 	uint64_t address = number(work->source) + turn * 613 % (SIZE - length);
 	struct cordbmem_element elements[3] = {
@@ -74,7 +89,7 @@ static void one_read(int reader, uint64_t turn, uint8_t *buffer)
 		error = read_all(work->device, work->targets[t], address, buffer, length);
 		break;
 	case 1:
-		got = pread_at(work->fds[t], buffer, length, address);
+		got = pread_at(fdx, buffer, length, address);
 		if (got < 0)
 			error = (int)-got;
 		else if ((size_t)got != length)
@@ -229,11 +244,8 @@ TEST_F(readers, targets_that_come_and_go)
 		ASSERT_EQ(0, pthread_create(&threads[r], NULL, reader_thread, (void *)r));
 	for (end = seconds() + 6; seconds() < end;) {
 		for (int t = 0; t < TARGETS; t++) {
-			int fd = work->fds[t];
-
 			child_end(&targets[t]);
 			start_target(t);
-			close(fd);
 		}
 		usleep(20000);
 	}
@@ -343,11 +355,8 @@ TEST_F(readers, opens_attaches_and_closes_in_a_crowd)
 	for (long r = 0; r < READERS; r++)
 		ASSERT_EQ(0, pthread_create(&threads[r], NULL, attach_thread, (void *)r));
 	for (end = seconds() + 4; seconds() < end;) {
-		int fd = work->fds[0];
-
 		child_end(&targets[0]);
 		start_target(0);
-		close(fd);
 		usleep(30000);
 	}
 	__atomic_store_n(&work->stop, 1, __ATOMIC_SEQ_CST);
