@@ -2,8 +2,8 @@
 /*
  * /proc/PID/maps: what is mapped where, and under which name.
  */
-#ifndef CORDBMEM_TOOLS_MAPS_H
-#define CORDBMEM_TOOLS_MAPS_H
+#ifndef CORDBMEM_SRC_MAPS_H
+#define CORDBMEM_SRC_MAPS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,4 +46,4 @@ enum maps_found {
 enum maps_found maps_find(const struct maps *maps, const char *name, const struct mapping **found,
 			  const struct mapping **other);
 
-#endif /* CORDBMEM_TOOLS_MAPS_H */
+#endif /* CORDBMEM_SRC_MAPS_H */
