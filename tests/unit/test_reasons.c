@@ -428,9 +428,10 @@ static void names_are_known(void **state)
 	assert_string_equal("HRESULT_FROM_WIN32(ERROR_PARTIAL_COPY)",
 			    cordbmem_hresult_name((HRESULT)0x8007012b));
 	assert_string_equal("unknown HRESULT", cordbmem_hresult_name(42));
-	for (uint32_t i = 0; i <= CORDBMEM_REASON_UNREADABLE; i++)
+	for (uint32_t i = 0; i <= CORDBMEM_REASON_RUNTIME_INCONSISTENT; i++)
 		assert_string_not_equal("unknown reason", cordbmem_reason_name(i));
-	assert_string_equal("unknown reason", cordbmem_reason_name(CORDBMEM_REASON_UNREADABLE + 1));
+	assert_string_equal("unknown reason",
+			    cordbmem_reason_name(CORDBMEM_REASON_RUNTIME_INCONSISTENT + 1));
 }
 
 int main(void)

@@ -34,6 +34,14 @@ const char *cordbmem_hresult_name(HRESULT hr)
 		return "CORDBG_E_OBJECT_NEUTERED";
 	case CORDBG_E_READVIRTUAL_FAILURE:
 		return "CORDBG_E_READVIRTUAL_FAILURE";
+	case CORDBG_E_NOTREADY:
+		return "CORDBG_E_NOTREADY";
+	case CORDBG_E_TARGET_INCONSISTENT:
+		return "CORDBG_E_TARGET_INCONSISTENT";
+	case CORDBG_E_NOT_CLR:
+		return "CORDBG_E_NOT_CLR";
+	case CORDBG_E_UNSUPPORTED_FORWARD_COMPAT:
+		return "CORDBG_E_UNSUPPORTED_FORWARD_COMPAT";
 	case CORDBMEM_E_FILE_NOT_FOUND:
 		return "HRESULT_FROM_WIN32(ERROR_FILE_NOT_FOUND)";
 	case CORDBMEM_E_TOO_MANY_OPEN_FILES:
@@ -76,6 +84,10 @@ const char *cordbmem_reason_name(uint32_t reason)
 		[CORDBMEM_REASON_GONE] = "gone",
 		[CORDBMEM_REASON_HOLE] = "hole",
 		[CORDBMEM_REASON_UNREADABLE] = "unreadable",
+		[CORDBMEM_REASON_NO_RUNTIME] = "no-runtime",
+		[CORDBMEM_REASON_RUNTIME_NOT_READY] = "runtime-not-ready",
+		[CORDBMEM_REASON_RUNTIME_UNKNOWN] = "runtime-unknown",
+		[CORDBMEM_REASON_RUNTIME_INCONSISTENT] = "runtime-inconsistent",
 	};
 
 	if (reason < sizeof(names) / sizeof(names[0]))

@@ -30,6 +30,7 @@
 enum state { STATE_ALIVE, STATE_GONE, STATE_CLOSED };
 
 struct backend;
+struct coreclr;
 
 struct cordbmem_process {
 	/* Constant after open, but for the state: readers share these lines. */
@@ -43,6 +44,7 @@ struct cordbmem_process {
 	pid_t pid;
 	uint64_t start_time; /* from /proc/PID/stat, 0 if unknown */
 	const struct backend *backend;
+	_Atomic(struct coreclr *) coreclr; /* NULL until it was found; lives on */
 
 	struct patches patches; /* starts a cache line */
 };
@@ -74,6 +76,12 @@ static inline bool process_usable(const struct cordbmem_process *process)
 	return process_state(process) == STATE_ALIVE;
 }
 
+/* NULL until CoreCLR was found. */
+static inline struct coreclr *coreclr_of(const struct cordbmem_process *process)
+{
+	return atomic_load_explicit(&process->coreclr, memory_order_acquire);
+}
+
 /* process.c: TERMINATED for the one that notices first, NEUTERED for others. */
 HRESULT process_notice_gone(struct cordbmem_process *process);
 
@@ -94,6 +102,12 @@ HRESULT read_result(struct cordbmem_process *process, int err, size_t *got);
  */
 bool read_decided(const struct cordbmem_process *process, uint64_t address, const void *buffer,
 		  size_t size, HRESULT *hr);
+/*
+ * Read with the registered patches masked, CoreCLR's left; for a few bytes. 0 when
+ * all was read, else as read_raw.
+ */
+int read_registered(struct cordbmem_process *process, uint64_t address, BYTE *buffer, size_t size,
+		    size_t *got);
 /* Read with masking, after the checks. */
 HRESULT read_masked(struct cordbmem_process *process, uint64_t address, BYTE *buffer, size_t size,
 		    size_t *got);

@@ -57,6 +57,7 @@ static void destroy(struct cordbmem_process *process)
 		close(process->device_fd);
 	if (process->pidfd >= 0)
 		close(process->pidfd);
+	free(atomic_load(&process->coreclr));
 	patches_destroy(&process->patches);
 	free(process);
 }

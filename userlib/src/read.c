@@ -2,10 +2,11 @@
 /*
  * ReadMemory: read, mask, and say how far it went.
  */
-#include "internal.h"
-
 #include <errno.h>
 #include <unistd.h>
+
+#include "coreclr.h"
+#include "internal.h"
 
 /* No system call reads more at once. */
 #define MAX_CALL ((size_t)0x7ffff000)
@@ -18,6 +19,9 @@
 #define PIECE ((size_t)64 * 1024)
 #define ATTEMPTS 4
 #define PIECE_ATTEMPTS 32
+
+/* Bytes that are read between two looks at whether a debugger is attached. */
+#define STRETCH ((size_t)1024 * 1024)
 
 int read_raw(struct cordbmem_process *process, uint64_t address, void *buffer, size_t size,
 	     size_t *got)
@@ -111,13 +115,46 @@ static int read_pieces(struct cordbmem_process *process, uint64_t address, BYTE 
 	return err;
 }
 
-HRESULT read_masked(struct cordbmem_process *process, uint64_t address, BYTE *buffer, size_t size,
+int read_registered(struct cordbmem_process *process, uint64_t address, BYTE *buffer, size_t size,
 		    size_t *got)
 {
 	int err;
 
 	if (!read_once(process, address, buffer, size, got, &err, size > PIECE ? 1 : ATTEMPTS))
 		err = read_pieces(process, address, buffer, size, got);
+	return err;
+}
+
+/* In stretches short enough that no debugger comes and goes within one. */
+static int read_stripped(struct cordbmem_process *process, struct coreclr *runtime,
+			 uint64_t address, BYTE *buffer, size_t size, size_t *got)
+{
+	size_t done = 0;
+	int err = 0;
+
+	while (done < size && !err) {
+		size_t want = size - done < STRETCH ? size - done : STRETCH, n;
+		bool quiet = coreclr_quiet(process, runtime, want), reread = false;
+		int strip;
+
+		err = read_registered(process, address + done, buffer + done, want, &n);
+		strip = coreclr_strip(process, runtime, quiet, address + done, buffer + done, &n,
+				      &reread);
+		if (strip)
+			err = strip;
+		done += n;
+	}
+	*got = done;
+	return err;
+}
+
+HRESULT read_masked(struct cordbmem_process *process, uint64_t address, BYTE *buffer, size_t size,
+		    size_t *got)
+{
+	struct coreclr *runtime = coreclr_of(process);
+	int err = runtime ? read_stripped(process, runtime, address, buffer, size, got)
+			  : read_registered(process, address, buffer, size, got);
+
 	return read_result(process, err, got);
 }
 

@@ -2,12 +2,13 @@
 /*
  * Scattered reads: elements over any mix of processes, in order.
  */
-#include "internal.h"
-
 #include <errno.h>
 #include <sys/ioctl.h>
 
 #include <linux/cordbmem.h>
+
+#include "coreclr.h"
+#include "internal.h"
 
 /* Elements of one READV; they live on the stack. */
 #define BATCH 128
@@ -129,8 +130,17 @@ static size_t batch_take(const struct batch *batch, uint32_t done,
 			read_alone(e);
 			return i + 1;
 		} else {
-			e->result = read_result(e->process, raw->error, &got);
+			struct coreclr *runtime = coreclr_of(e->process);
+			bool reread = false;
+			int err = raw->error, strip = 0;
+
+			if (runtime)
+				strip = coreclr_strip(e->process, runtime, false, e->address,
+						      e->buffer, &got, &reread);
+			e->result = read_result(e->process, strip ? strip : err, &got);
 			e->read = got;
+			if (reread)
+				return i + 1;
 		}
 		used++;
 	}

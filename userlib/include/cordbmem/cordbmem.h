@@ -84,7 +84,12 @@ enum cordbmem_reason {
 	CORDBMEM_REASON_EXECED,		 /* the process called execve */
 	CORDBMEM_REASON_GONE,		 /* one of both, it cannot be told which */
 	CORDBMEM_REASON_HOLE,		 /* nothing is mapped at the address */
-	CORDBMEM_REASON_UNREADABLE	 /* mapped, but cannot be read */
+	CORDBMEM_REASON_UNREADABLE,	 /* mapped, but cannot be read */
+	/* cordbmem/coreclr.h */
+	CORDBMEM_REASON_NO_RUNTIME,	     /* no CoreCLR in the process */
+	CORDBMEM_REASON_RUNTIME_NOT_READY,   /* has no debugger side (yet) */
+	CORDBMEM_REASON_RUNTIME_UNKNOWN,     /* of a version that is not known */
+	CORDBMEM_REASON_RUNTIME_INCONSISTENT /* contradicts itself */
 };
 
 /**

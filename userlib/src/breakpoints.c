@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Listing the managed breakpoints that are set in a process.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+#include "table.h"
+
+/* Members that no runtime publishes; the same in all versions that were looked at. */
+#define MODULE_AT 0x18 /* key.module */
+#define METHOD_AT 0x20 /* key.md */
+#define KNOWN_SIZE 176 /* of an entry that has its kind there: .NET 9 and 10 */
+#define KIND_AT 0x88
+
+#define TOKEN_METHOD 0x06000000U /* mdtMethodDef */
+#define SNAPSHOTS 100
+
+static uint32_t load32(const BYTE *at)
+{
+	uint32_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+static uint64_t load64(const BYTE *at)
+{
+	uint64_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+/* DebuggerPatchKind counts from 0. */
+static uint32_t kind_of(const struct coreclr *runtime, const BYTE *entry)
+{
+	uint32_t kind = CORDBMEM_BREAKPOINT_UNKNOWN;
+
+	if (runtime->keyed && runtime->entry_size == KNOWN_SIZE)
+		kind = load32(entry + KIND_AT) + 1;
+	return kind <= CORDBMEM_BREAKPOINT_NATIVE_UNMANAGED ? kind : CORDBMEM_BREAKPOINT_UNKNOWN;
+}
+
+static bool take(const struct coreclr *runtime, const BYTE *entry, struct cordbmem_breakpoint *b)
+{
+	const uint64_t opcode = load64(entry + runtime->opcode_at);
+
+	*b = (struct cordbmem_breakpoint){
+		.address = load64(entry + runtime->address_at),
+		.kind = kind_of(runtime, entry),
+		.original = (BYTE)opcode,
+	};
+	if (runtime->keyed && (load32(entry + METHOD_AT) & 0xFF000000U) == TOKEN_METHOD) {
+		b->module = load64(entry + MODULE_AT);
+		b->method = load32(entry + METHOD_AT);
+	}
+	return opcode && b->address;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct cordbmem_breakpoint *left = a, *right = b;
+
+	return left->address < right->address ? -1 : left->address > right->address;
+}
+
+/* Several patches can share an address, a step over a breakpoint for instance. */
+static size_t unique(struct cordbmem_breakpoint *list, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!kept || list[kept - 1].address != list[i].address)
+			list[kept++] = list[i];
+	}
+	return kept;
+}
+
+static int read_bytes(struct cordbmem_process *process, struct cordbmem_breakpoint *list,
+		      size_t count)
+{
+	struct raw_read *reads = calloc(count ? count : 1, sizeof(*reads));
+	int err;
+
+	if (!reads)
+		return ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		reads[i] = (struct raw_read){ .address = list[i].address,
+					      .buffer = &list[i].in_memory,
+					      .size = 1 };
+	err = raw_readv(process, reads, count);
+	free(reads);
+	return err;
+}
+
+/* What is set, in a list of the caller's to free. EAGAIN: the table moved meanwhile. */
+static int snapshot(struct cordbmem_process *process, const struct coreclr *runtime,
+		    struct cordbmem_breakpoint **list, size_t *count)
+{
+	struct table before, after;
+	BYTE *entries = NULL;
+	int err = table_open(process, runtime, &before), late;
+
+	*list = NULL;
+	*count = 0;
+	if (err)
+		return err;
+	err = table_read(process, runtime, &before, &entries);
+	late = table_open(process, runtime, &after);
+	if (!late && (!err || err == EIO) && !table_same(&before, &after))
+		err = EAGAIN;
+	if (!err)
+		err = late;
+	if (!err) {
+		*list = calloc(before.count ? before.count : 1, sizeof(**list));
+		if (!*list)
+			err = ENOMEM;
+	}
+	for (uint32_t i = 0; i < before.count && !err; i++) {
+		if (take(runtime, entries + (size_t)i * runtime->entry_size, &(*list)[*count]))
+			++*count;
+	}
+	free(entries);
+	if (!err) {
+		qsort(*list, *count, sizeof(**list), compare);
+		*count = unique(*list, *count);
+		err = read_bytes(process, *list, *count);
+	}
+	if (err) {
+		free(*list);
+		*list = NULL;
+	}
+	return err;
+}
+
+HRESULT cordbmem_process_list_breakpoints(struct cordbmem_process *process,
+					  struct cordbmem_breakpoint *list, size_t capacity,
+					  size_t *count)
+{
+	struct cordbmem_breakpoint *found;
+	const struct coreclr *runtime;
+	size_t found_count, got = 0;
+	int err = EAGAIN;
+
+	if (!process)
+		return E_INVALIDARG;
+	if (!process_usable(process))
+		return CORDBG_E_OBJECT_NEUTERED;
+	if (!count || (capacity && !list))
+		return E_INVALIDARG;
+	runtime = coreclr_of(process);
+	if (!runtime)
+		return CORDBG_E_NOT_CLR;
+
+	for (int i = 0; i < SNAPSHOTS && err == EAGAIN; i++)
+		err = snapshot(process, runtime, &found, &found_count);
+	if (err == EAGAIN)
+		return CORDBMEM_E_RETRY;
+	if (err == EPROTO)
+		return CORDBG_E_TARGET_INCONSISTENT;
+	if (err)
+		return read_result(process, err, &got);
+	*count = found_count;
+	memcpy(list, found, sizeof(*list) * (capacity < found_count ? capacity : found_count));
+	free(found);
+	return S_OK;
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Reading CoreCLR's patch table. Layout: src/coreclr/debug/ee/controller.h and
+ * src/coreclr/inc/utilcode.h of dotnet/runtime; its numbers come from the runtime.
+ */
+#include "table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* CHashTable, of which DebuggerPatchTable is made, where it is "chained". */
+#define CHASH_ENTRY_SIZE 0x10
+#define CHASH_BUCKET_COUNT 0x14
+#define CHASH_BUCKETS 0x18
+#define CHASH_END 0x28
+#define HASHENTRY_NEXT 4
+
+static uint32_t load32(const BYTE *at)
+{
+	uint32_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+static uint64_t load64(const BYTE *at)
+{
+	uint64_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+void table_header_reads(const struct coreclr *runtime, struct table_header *header,
+			struct raw_read reads[TABLE_HEADER_READS])
+{
+	uint32_t size = runtime->chained ? CHASH_END : 0;
+
+	if (size < runtime->entries_at + 8)
+		size = runtime->entries_at + 8;
+	if (size < runtime->count_at + 4)
+		size = runtime->count_at + 4;
+	reads[0] = (struct raw_read){ .address = runtime->table_valid,
+				      .buffer = &header->valid,
+				      .size = sizeof(header->valid) };
+	reads[1] = (struct raw_read){ .address = runtime->info.patch_table,
+				      .buffer = header->bytes,
+				      .size = size };
+}
+
+bool table_header_parse(const struct coreclr *runtime, const struct table_header *header,
+			struct table *table)
+{
+	*table = (struct table){
+		.entries = load64(header->bytes + runtime->entries_at),
+		.count = load32(header->bytes + runtime->count_at),
+	};
+	if (!header->valid) {
+		table->count = 0;
+		return true;
+	}
+	if (table->count > TABLE_ENTRIES_MAX || (table->count && !table->entries) ||
+	    table->entries > UINT64_MAX - (uint64_t)TABLE_ENTRIES_MAX * runtime->entry_size)
+		return false;
+	if (!runtime->chained)
+		return true;
+	table->buckets = load64(header->bytes + CHASH_BUCKETS);
+	table->bucket_count = load32(header->bytes + CHASH_BUCKET_COUNT);
+	return table->buckets && table->buckets < UINT64_MAX / 2 && table->bucket_count &&
+	       table->bucket_count <= TABLE_BUCKETS_MAX &&
+	       load32(header->bytes + CHASH_ENTRY_SIZE) == runtime->entry_size;
+}
+
+int table_open(struct cordbmem_process *process, const struct coreclr *runtime, struct table *table)
+{
+	struct raw_read reads[TABLE_HEADER_READS];
+	struct table_header header;
+	int err;
+
+	table_header_reads(runtime, &header, reads);
+	err = raw_readv_whole(process, reads, TABLE_HEADER_READS);
+	if (!err && !table_header_parse(runtime, &header, table))
+		err = EPROTO;
+	return err;
+}
+
+/*
+ * The opcode is read before the address. A slot that is given to another patch gets its
+ * address first and its opcode last, so an opcode that goes with the address found
+ * after it belongs to that address.
+ */
+void table_entry_reads(const struct coreclr *runtime, const struct table *table, uint32_t index,
+		       struct table_entry *entry, struct raw_read reads[TABLE_ENTRY_READS])
+{
+	uint64_t at = table_entry_at(runtime, table, index);
+
+	reads[0] = (struct raw_read){ .address = at + runtime->opcode_at,
+				      .buffer = &entry->opcode,
+				      .size = sizeof(entry->opcode) };
+	reads[1] = (struct raw_read){ .address = at,
+				      .buffer = entry->head,
+				      .size = runtime->address_at + 8 };
+}
+
+uint64_t table_entry_address(const struct coreclr *runtime, const struct table_entry *entry)
+{
+	return load64(entry->head + runtime->address_at);
+}
+
+uint32_t table_entry_next(const struct table_entry *entry)
+{
+	return load32(entry->head + HASHENTRY_NEXT);
+}
+
+int table_read(struct cordbmem_process *process, const struct coreclr *runtime,
+	       const struct table *table, BYTE **entries)
+{
+	const size_t size = (size_t)table->count * runtime->entry_size;
+	BYTE *block = malloc(size ? size : 1);
+	int err;
+
+	*entries = NULL;
+	if (!block)
+		return ENOMEM;
+	err = raw_read(process, table->entries, block, (uint32_t)size);
+	if (err)
+		free(block);
+	else
+		*entries = block;
+	return err;
+}
+
+int table_read_buckets(struct cordbmem_process *process, const struct table *table,
+		       uint32_t *buckets)
+{
+	return raw_read(process, table->buckets, buckets,
+			table->bucket_count * (uint32_t)sizeof(*buckets));
+}
+
+/* Follow the chain of an entry's bucket until it is met. */
+static bool chain_leads_to(const struct coreclr *runtime, const struct table *table,
+			   const BYTE *entries, const uint32_t *buckets, uint32_t index)
+{
+	const BYTE *entry = entries + (size_t)index * runtime->entry_size;
+	uint32_t at = buckets[table_bucket_of(table, load64(entry + runtime->address_at))];
+
+	for (int steps = 0; at < table->count && steps < TABLE_CHAIN_MAX; steps++) {
+		if (at == index)
+			return true;
+		at = load32(entries + (size_t)at * runtime->entry_size + HASHENTRY_NEXT);
+	}
+	return false;
+}
+
+/* 1 proven, 0 nothing to prove it by, -1 it did not come true. */
+static int prove_chains(const struct coreclr *runtime, const struct table *table,
+			const BYTE *entries, const uint32_t *buckets)
+{
+	int proven = 0;
+
+	for (uint32_t i = 0; i < table->count; i++) {
+		const BYTE *entry = entries + (size_t)i * runtime->entry_size;
+
+		if (!load64(entry + runtime->opcode_at) || !load64(entry + runtime->address_at))
+			continue;
+		if (!chain_leads_to(runtime, table, entries, buckets, i))
+			return -1;
+		proven = 1;
+	}
+	return proven;
+}
+
+bool table_chains_proven(struct cordbmem_process *process, struct coreclr *runtime,
+			 const struct table *table)
+{
+	uint32_t buckets[TABLE_BUCKETS_MAX];
+	int chains = atomic_load_explicit(&runtime->chains, memory_order_relaxed);
+	struct table after;
+	BYTE *entries;
+	int proof = 0;
+
+	if (chains == CHAINS_PROVEN)
+		return true;
+	if (chains >= CHAINS_BAD || !table->bucket_count)
+		return false;
+	if (table_read(process, runtime, table, &entries))
+		return false;
+	/* It changes as it is read: a failure may be chance, success is not. */
+	if (!table_read_buckets(process, table, buckets) && !table_open(process, runtime, &after) &&
+	    table_same(table, &after))
+		proof = prove_chains(runtime, table, entries, buckets);
+	free(entries);
+	if (proof > 0)
+		atomic_store_explicit(&runtime->chains, CHAINS_PROVEN, memory_order_relaxed);
+	else if (proof < 0)
+		atomic_compare_exchange_strong(&runtime->chains, &chains, chains + 1);
+	return proof > 0;
+}
