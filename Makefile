@@ -63,6 +63,8 @@ unload load:
 # ---- user space ----
 
 LIB_OBJECTS := $(patsubst %.c,build/obj/%.o,$(wildcard userlib/src/*.c))
+# The JSON parser is a library of Debian's.
+LIB_LIBS := -ljansson -pthread
 LIB_SANITIZED := $(LIB_OBJECTS:build/obj/%=build/sanitized/%)
 TOOL_OBJECTS := $(patsubst %.c,build/obj/%.o,$(wildcard tools/*.c))
 
@@ -74,6 +76,11 @@ build/sanitized/%.o: %.c | $(PACKAGES)build $(PACKAGES)test
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(COMPILE) $(SANITIZE) -c -o $@ $<
+# C++ only where a C++ debugger's view of the COM objects is tested; those have vtables, but no type_info.
+build/sanitized/%.o: %.cc | $(PACKAGES)build $(PACKAGES)test
+	@mkdir -p $(@D)
+	$(call say,CXX)
+	$(Q)$(CXX) -std=c++17 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(INCLUDES) $(SANITIZE) -fno-sanitize=vptr -MMD -MP -c -o $@ $<
 build/obj/userlib/%.o build/sanitized/userlib/%.o: EXTRA = -fPIC -fvisibility=hidden -pthread
 
 # An empty list of sources is an error where it is needed, not a library of nothing.
@@ -89,7 +96,7 @@ build/libcordbmem.so.$(VERSION): $(LIB_OBJECTS) userlib/libcordbmem.map
 	$(call need,$(LIB_OBJECTS),userlib/src)
 	$(call say,LD)
 	$(Q)$(CC) -shared $(LDFLAGS) -Wl,-soname,$(SONAME) -Wl,--version-script=userlib/libcordbmem.map -Wl,-z,defs \
-		-o $@ $(LIB_OBJECTS) -pthread
+		-o $@ $(LIB_OBJECTS) $(LIB_LIBS)
 build/$(SONAME): build/libcordbmem.so.$(VERSION)
 	@ln -sf $(<F) $@
 build/libcordbmem.so: build/$(SONAME)
@@ -104,7 +111,7 @@ tools: build/cordbmem
 build/cordbmem: $(TOOL_OBJECTS) build/libcordbmem.a
 	$(call need,$(TOOL_OBJECTS),tools)
 	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -pthread
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 # ---- tests ----
 
@@ -118,6 +125,7 @@ KERNEL_HELPERS := $(patsubst %.c,build/obj/%.o,$(call helpers_in,kernel))
 FUZZERS := $(patsubst %.c,build/%,$(wildcard tests/fuzz/*.c))
 BENCH_OBJECTS := $(patsubst %.c,build/obj/%.o,$(wildcard bench/*.c))
 
+build/obj/tools/%.o: EXTRA = -Iuserlib/src
 build/sanitized/tests/%.o: EXTRA = -Iuserlib/src -pthread
 build/obj/tests/kernel/%.o: EXTRA = -isystem $(dir $(LINUX_SOURCE))tools/testing/selftests -pthread
 $(KERNEL_TESTS:build/%=build/obj/%.o) $(KERNEL_HELPERS): | $(LINUX_SOURCE) $(PACKAGES)test
@@ -125,21 +133,22 @@ $(KERNEL_TESTS:build/%=build/obj/%.o) $(KERNEL_HELPERS): | $(LINUX_SOURCE) $(PAC
 $(UNIT_TESTS): build/%: build/sanitized/%.o $(UNIT_HELPERS) $(LIB_SANITIZED)
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ -lcmocka -pthread
+	$(Q)$(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ -lcmocka $(LIB_LIBS)
+build/tests/unit/test_com: build/sanitized/tests/unit/com_client.o
 $(KERNEL_TESTS): build/%: build/obj/%.o $(KERNEL_HELPERS) build/libcordbmem.a
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -luring -lcap -pthread
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -luring -lcap $(LIB_LIBS)
 $(FUZZERS): build/%: build/obj/%.o build/libcordbmem.a
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -pthread
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 build/bench/bench: $(BENCH_OBJECTS) build/libcordbmem.a
 	$(call need,$(BENCH_OBJECTS),bench)
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -pthread
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 unit-tests: $(UNIT_TESTS)
 kernel-tests: $(KERNEL_TESTS) $(FUZZERS)
