@@ -20,13 +20,14 @@
 /* How long the part of an entry can be that has links and address. */
 #define ENTRY_HEAD_MAX 128U
 
+#define ENTRY_GUESSES 256U
+
 /* coreclr.chains: a number of failed proofs, or one of these. */
 #define CHAINS_PROVEN (-1)
 #define CHAINS_BAD 16
 
 struct coreclr {
 	struct cordbmem_coreclr info;
-	uint64_t table_valid; /* address of g_patchTableValid */
 	/* DebuggerPatchTable: where its members are */
 	uint32_t entries_at;
 	uint32_t count_at;
@@ -35,34 +36,44 @@ struct coreclr {
 	uint32_t address_at;
 	uint32_t opcode_at;
 	/* Members that no runtime publishes; known for some layouts. */
-	bool chained; /* the table is CoreCLR's CHashTable, with links and buckets */
-	bool keyed;   /* entries name Module and token, and their kind */
+	bool chained; /* the table is CoreCLR's CHashTable, with links and buckets: */
+	uint64_t buckets;
+	uint32_t bucket_count; /* as buckets, for good; 0 if not chained */
+	bool keyed;	       /* entries name Module and token, and their kind */
 	/* Module: where the pointer to its path is; -1 if not known */
 	int32_t module_path_at;
 
-	_Atomic(int) chains;	     /* whether they may be relied on, see table_chains_proven */
-	_Atomic(bool) attached_hint; /* a debugger was there at last; saves a read */
+	_Atomic(int) chains; /* whether they may be relied on, see table_chains_proven */
+
+	/*
+	 * Guesses that save reads. Whatever they say is looked up in the process before it is
+	 * used; a wrong one costs time.
+	 */
+	_Atomic(bool) attached_guess;			/* a debugger was there at last */
+	_Atomic(uint64_t) table_guess;			/* see table_guess_of */
+	_Atomic(uint32_t) entry_guesses[ENTRY_GUESSES]; /* by address, see lookup.c */
+
+	/* When there surely was no debugger, in ns of coarse_now; 0: never. */
+	_Atomic(uint64_t) quiet_at;
 };
 
 struct cordbmem_process;
 
 /*
- * strip.c: replace what CoreCLR's breakpoints cover in the *got bytes of buffer, which were
- * read from address and have the registered patches masked already.
- *
- * "quiet" is a coreclr_quiet() from before the bytes were read; false is always right. *reread
+ * strip.c: to be called before the bytes are read. What it returns is for coreclr_strip: when
+ * there was no debugger, as far as is known or, before a long read, can be found out.
+ */
+uint64_t coreclr_begin(struct cordbmem_process *process, struct coreclr *runtime, size_t size);
+
+/*
+ * Replace what CoreCLR's breakpoints cover in the *got bytes of buffer, which were
+ * read from address since coreclr_begin and have the registered patches masked already. *reread
  * becomes true if bytes of the range had to be read once more.
  *
  * Returns 0; or EIO with *got cut down to the bytes that can be vouched for; or
  * the errno of a failure that is not the address's.
  */
-int coreclr_strip(struct cordbmem_process *process, struct coreclr *runtime, bool quiet,
+int coreclr_strip(struct cordbmem_process *process, struct coreclr *runtime, uint64_t quiet_at,
 		  uint64_t address, BYTE *buffer, size_t *got, bool *reread);
-
-/*
- * Whether there surely is no debugger now. Worth asking before a long read only: if
- * that is so after it, too, its trap bytes need no look at all.
- */
-bool coreclr_quiet(struct cordbmem_process *process, const struct coreclr *runtime, size_t size);
 
 #endif /* CORDBMEM_SRC_CORECLR_H */

@@ -16,6 +16,10 @@ const char *cordbmem_hresult_name(HRESULT hr)
 		return "S_OK";
 	case E_NOTIMPL:
 		return "E_NOTIMPL";
+	case E_NOINTERFACE:
+		return "E_NOINTERFACE";
+	case E_POINTER:
+		return "E_POINTER";
 	case E_FAIL:
 		return "E_FAIL";
 	case E_ACCESSDENIED:

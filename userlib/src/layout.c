@@ -238,12 +238,12 @@ static int settle(struct cordbmem_process *process, const struct published *publ
 		  struct coreclr *runtime, const char **why)
 {
 	struct table_header header;
-	struct raw_read reads[TABLE_HEADER_READS];
 	struct table table;
+	struct raw_read read;
+	uint32_t valid;
 	int err;
 
 	runtime->info.patch_table = published->table;
-	runtime->table_valid = published->table_valid;
 	runtime->entries_at = published->entries_at;
 	runtime->count_at = published->count_at;
 	runtime->entry_size = published->entry_size;
@@ -253,12 +253,20 @@ static int settle(struct cordbmem_process *process, const struct published *publ
 	runtime->keyed = published->address_at == 0x30;
 	runtime->chained = published->entries_at == 8 && published->count_at == 0x24;
 
-	table_header_reads(runtime, &header, reads);
-	err = raw_readv_whole(process, reads, TABLE_HEADER_READS);
+	read = table_header_read(runtime, &header);
+	err = raw_readv_whole(process, &read, 1);
+	if (!err)
+		err = raw_read(process, published->table_valid, &valid, sizeof(valid));
 	if (err && err != EIO)
 		return err;
-	if (!err && runtime->chained && !table_header_parse(runtime, &header, &table))
-		runtime->chained = false;
+	/* It becomes valid as the debugger side starts, for good. */
+	if (!err && !valid) {
+		*why = "has set up no debugger side yet";
+		return EAGAIN;
+	}
+	if (runtime->chained)
+		runtime->chained = table_is_chained(runtime, &header, &runtime->buckets,
+						    &runtime->bucket_count);
 	if (err || !table_header_parse(runtime, &header, &table)) {
 		*why = "publishes the address of a patch table where there is none";
 		return EPROTO;

@@ -134,11 +134,12 @@ static int read_stripped(struct cordbmem_process *process, struct coreclr *runti
 
 	while (done < size && !err) {
 		size_t want = size - done < STRETCH ? size - done : STRETCH, n;
-		bool quiet = coreclr_quiet(process, runtime, want), reread = false;
+		uint64_t quiet_at = coreclr_begin(process, runtime, want);
+		bool reread = false;
 		int strip;
 
 		err = read_registered(process, address + done, buffer + done, want, &n);
-		strip = coreclr_strip(process, runtime, quiet, address + done, buffer + done, &n,
+		strip = coreclr_strip(process, runtime, quiet_at, address + done, buffer + done, &n,
 				      &reread);
 		if (strip)
 			err = strip;

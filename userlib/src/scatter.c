@@ -15,9 +15,10 @@
 
 struct batch {
 	struct cordbmem_element raw[BATCH];
-	uint64_t view[BATCH]; /* of the patches, from before the read */
-	size_t which[BATCH];  /* element that it stands for */
-	uint32_t count;	      /* used of these */
+	uint64_t view[BATCH];	  /* of the patches, from before the read */
+	uint64_t quiet_at[BATCH]; /* of coreclr_begin, likewise */
+	size_t which[BATCH];	  /* element that it stands for */
+	uint32_t count;		  /* used of these */
 	int device_fd;
 	uint32_t max_elements;
 };
@@ -70,6 +71,10 @@ static size_t batch_fill(struct batch *batch, const struct cordbmem_scatter *ele
 			flags |= CORDBMEM_READ_NOFAULT;
 		batch->which[batch->count] = i;
 		batch->view[batch->count] = patches_begin(&process->patches);
+		batch->quiet_at[batch->count] = 0;
+		if (coreclr_of(process))
+			batch->quiet_at[batch->count] =
+				coreclr_begin(process, coreclr_of(process), 0);
 		batch->raw[batch->count++] = (struct cordbmem_element){
 			.source = process->memory_fd,
 			.flags = flags,
@@ -135,8 +140,8 @@ static size_t batch_take(const struct batch *batch, uint32_t done,
 			int err = raw->error, strip = 0;
 
 			if (runtime)
-				strip = coreclr_strip(e->process, runtime, false, e->address,
-						      e->buffer, &got, &reread);
+				strip = coreclr_strip(e->process, runtime, batch->quiet_at[used],
+						      e->address, e->buffer, &got, &reread);
 			e->result = read_result(e->process, strip ? strip : err, &got);
 			e->read = got;
 			if (reread)

@@ -32,8 +32,7 @@ static uint64_t load64(const BYTE *at)
 	return value;
 }
 
-void table_header_reads(const struct coreclr *runtime, struct table_header *header,
-			struct raw_read reads[TABLE_HEADER_READS])
+struct raw_read table_header_read(const struct coreclr *runtime, struct table_header *header)
 {
 	uint32_t size = runtime->chained ? CHASH_END : 0;
 
@@ -41,45 +40,62 @@ void table_header_reads(const struct coreclr *runtime, struct table_header *head
 		size = runtime->entries_at + 8;
 	if (size < runtime->count_at + 4)
 		size = runtime->count_at + 4;
-	reads[0] = (struct raw_read){ .address = runtime->table_valid,
-				      .buffer = &header->valid,
-				      .size = sizeof(header->valid) };
-	reads[1] = (struct raw_read){ .address = runtime->info.patch_table,
-				      .buffer = header->bytes,
-				      .size = size };
+	return (struct raw_read){ .address = runtime->info.patch_table,
+				  .buffer = header->bytes,
+				  .size = size };
 }
 
 bool table_header_parse(const struct coreclr *runtime, const struct table_header *header,
 			struct table *table)
 {
+	const BYTE *bytes = header->bytes;
+
 	*table = (struct table){
-		.entries = load64(header->bytes + runtime->entries_at),
-		.count = load32(header->bytes + runtime->count_at),
+		.entries = load64(bytes + runtime->entries_at),
+		.count = load32(bytes + runtime->count_at),
 	};
-	if (!header->valid) {
-		table->count = 0;
-		return true;
-	}
 	if (table->count > TABLE_ENTRIES_MAX || (table->count && !table->entries) ||
 	    table->entries > UINT64_MAX - (uint64_t)TABLE_ENTRIES_MAX * runtime->entry_size)
 		return false;
-	if (!runtime->chained)
-		return true;
-	table->buckets = load64(header->bytes + CHASH_BUCKETS);
-	table->bucket_count = load32(header->bytes + CHASH_BUCKET_COUNT);
-	return table->buckets && table->buckets < UINT64_MAX / 2 && table->bucket_count &&
-	       table->bucket_count <= TABLE_BUCKETS_MAX &&
+	return !runtime->chained || (load32(bytes + CHASH_ENTRY_SIZE) == runtime->entry_size &&
+				     load32(bytes + CHASH_BUCKET_COUNT) == runtime->bucket_count &&
+				     load64(bytes + CHASH_BUCKETS) == runtime->buckets);
+}
+
+bool table_is_chained(const struct coreclr *runtime, const struct table_header *header,
+		      uint64_t *buckets, uint32_t *bucket_count)
+{
+	*buckets = load64(header->bytes + CHASH_BUCKETS);
+	*bucket_count = load32(header->bytes + CHASH_BUCKET_COUNT);
+	return *buckets && *buckets < UINT64_MAX / 2 && *bucket_count &&
+	       *bucket_count <= TABLE_BUCKETS_MAX &&
 	       load32(header->bytes + CHASH_ENTRY_SIZE) == runtime->entry_size;
+}
+
+/* 17 bits of count, and the rest of the address: all of user space where entries are aligned. */
+#define PACK_BITS 18
+#define PACK_SHIFT 3
+
+uint64_t table_pack(const struct table *table)
+{
+	if (table->entries & ((1U << PACK_SHIFT) - 1) ||
+	    table->entries >> (64 - PACK_BITS + PACK_SHIFT))
+		return 0;
+	return table->entries >> PACK_SHIFT << PACK_BITS | table->count;
+}
+
+struct table table_unpack(uint64_t packed)
+{
+	return (struct table){ .entries = packed >> PACK_BITS << PACK_SHIFT,
+			       .count = packed & ((1U << PACK_BITS) - 1) };
 }
 
 int table_open(struct cordbmem_process *process, const struct coreclr *runtime, struct table *table)
 {
-	struct raw_read reads[TABLE_HEADER_READS];
 	struct table_header header;
-	int err;
+	struct raw_read read = table_header_read(runtime, &header);
+	int err = raw_readv_whole(process, &read, 1);
 
-	table_header_reads(runtime, &header, reads);
-	err = raw_readv_whole(process, reads, TABLE_HEADER_READS);
 	if (!err && !table_header_parse(runtime, &header, table))
 		err = EPROTO;
 	return err;
@@ -131,11 +147,21 @@ int table_read(struct cordbmem_process *process, const struct coreclr *runtime,
 	return err;
 }
 
-int table_read_buckets(struct cordbmem_process *process, const struct table *table,
-		       uint32_t *buckets)
+uint32_t table_search(const struct coreclr *runtime, const BYTE *entries, uint32_t count,
+		      uint64_t address)
 {
-	return raw_read(process, table->buckets, buckets,
-			table->bucket_count * (uint32_t)sizeof(*buckets));
+	uint32_t freed = TABLE_NONE;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const BYTE *entry = entries + (size_t)i * runtime->entry_size;
+
+		if (load64(entry + runtime->address_at) != address)
+			continue;
+		if (load64(entry + runtime->opcode_at))
+			return i;
+		freed = i;
+	}
+	return freed;
 }
 
 /* Follow the chain of an entry's bucket until it is met. */
@@ -143,7 +169,7 @@ static bool chain_leads_to(const struct coreclr *runtime, const struct table *ta
 			   const BYTE *entries, const uint32_t *buckets, uint32_t index)
 {
 	const BYTE *entry = entries + (size_t)index * runtime->entry_size;
-	uint32_t at = buckets[table_bucket_of(table, load64(entry + runtime->address_at))];
+	uint32_t at = buckets[table_bucket_of(runtime, load64(entry + runtime->address_at))];
 
 	for (int steps = 0; at < table->count && steps < TABLE_CHAIN_MAX; steps++) {
 		if (at == index)
@@ -182,13 +208,14 @@ bool table_chains_proven(struct cordbmem_process *process, struct coreclr *runti
 
 	if (chains == CHAINS_PROVEN)
 		return true;
-	if (chains >= CHAINS_BAD || !table->bucket_count)
+	if (chains >= CHAINS_BAD || !runtime->chained)
 		return false;
 	if (table_read(process, runtime, table, &entries))
 		return false;
 	/* It changes as it is read: a failure may be chance, success is not. */
-	if (!table_read_buckets(process, table, buckets) && !table_open(process, runtime, &after) &&
-	    table_same(table, &after))
+	if (!raw_read(process, runtime->buckets, buckets,
+		      runtime->bucket_count * (uint32_t)sizeof(*buckets)) &&
+	    !table_open(process, runtime, &after) && table_same(table, &after))
 		proof = prove_chains(runtime, table, entries, buckets);
 	free(entries);
 	if (proof > 0)

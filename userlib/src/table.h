@@ -23,36 +23,38 @@
 
 struct table {
 	uint64_t entries;
-	uint64_t buckets;
 	uint32_t count;
-	uint32_t bucket_count; /* 0 if it has no chains that are known */
 };
 
 /* A read of the header, for one's own raw_readv, and what it tells. */
 struct table_header {
-	uint32_t valid;
 	BYTE bytes[TABLE_HEADER_MAX];
 };
-#define TABLE_HEADER_READS 2
-void table_header_reads(const struct coreclr *runtime, struct table_header *header,
-			struct raw_read reads[TABLE_HEADER_READS]);
-/* False: that is no table. A table that is not valid (yet) is an empty one. */
+struct raw_read table_header_read(const struct coreclr *runtime, struct table_header *header);
+/* False: that is no table, or not the one that was found. */
 bool table_header_parse(const struct coreclr *runtime, const struct table_header *header,
 			struct table *table);
 static inline bool table_same(const struct table *a, const struct table *b)
 {
-	return a->entries == b->entries && a->count == b->count && a->buckets == b->buckets &&
-	       a->bucket_count == b->bucket_count;
+	return a->entries == b->entries && a->count == b->count;
 }
+
+/* What the header says of buckets; false: it is no CHashTable of this runtime's entries. */
+bool table_is_chained(const struct coreclr *runtime, const struct table_header *header,
+		      uint64_t *buckets, uint32_t *bucket_count);
+
+/* In one word, for coreclr.table_guess; 0 if it does not fit. */
+uint64_t table_pack(const struct table *table);
+struct table table_unpack(uint64_t packed);
 
 /* Both at once; 0, EIO unreadable, EPROTO no table, or another errno. */
 int table_open(struct cordbmem_process *process, const struct coreclr *runtime,
 	       struct table *table);
 
-static inline uint32_t table_bucket_of(const struct table *table, uint64_t address)
+static inline uint32_t table_bucket_of(const struct coreclr *runtime, uint64_t address)
 {
 	/* HashAddress keeps the lower half. */
-	return (uint32_t)address % table->bucket_count;
+	return (uint32_t)address % runtime->bucket_count;
 }
 
 static inline uint64_t table_entry_at(const struct coreclr *runtime, const struct table *table,
@@ -60,6 +62,13 @@ static inline uint64_t table_entry_at(const struct coreclr *runtime, const struc
 {
 	return table->entries + (uint64_t)index * runtime->entry_size;
 }
+
+/*
+ * The entry of that address in a copy of the entries, in use or, if there is none, freed;
+ * else TABLE_NONE.
+ */
+uint32_t table_search(const struct coreclr *runtime, const BYTE *entries, uint32_t count,
+		      uint64_t address);
 
 /* What is read of an entry; opcode first, see table_entry_reads. */
 struct table_entry {
@@ -78,10 +87,6 @@ uint32_t table_entry_next(const struct table_entry *entry);
  */
 int table_read(struct cordbmem_process *process, const struct coreclr *runtime,
 	       const struct table *table, BYTE **entries);
-
-/* All buckets; TABLE_BUCKETS_MAX words of room. Returns as table_open. */
-int table_read_buckets(struct cordbmem_process *process, const struct table *table,
-		       uint32_t *buckets);
 
 /*
  * Whether the chains lead to every entry that is in use, so that what they do not lead to is not
