@@ -9,6 +9,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 
 CFLAGS ?= -O2 -g
+CXXFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wconversion -Werror
 INCLUDES := -Iuserlib/include -Iuapi
 COMPILE = $(CC) -std=c17 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(INCLUDES) $(EXTRA) -MMD -MP
@@ -76,11 +77,11 @@ build/sanitized/%.o: %.c | $(PACKAGES)build $(PACKAGES)test
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(COMPILE) $(SANITIZE) -c -o $@ $<
-# C++ only where a C++ debugger's view of the COM objects is tested; those have vtables, but no type_info.
+# C++ only where a C++ debugger's view of the COM objects is tested; those have no type_info.
 build/sanitized/%.o: %.cc | $(PACKAGES)build $(PACKAGES)test
 	@mkdir -p $(@D)
 	$(call say,CXX)
-	$(Q)$(CXX) -std=c++17 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(INCLUDES) $(SANITIZE) -fno-sanitize=vptr -MMD -MP -c -o $@ $<
+	$(Q)$(CXX) -std=c++17 $(CXXFLAGS) $(WARNINGS) $(INCLUDES) $(SANITIZE) -fno-exceptions -fno-rtti -MMD -MP -c -o $@ $<
 build/obj/userlib/%.o build/sanitized/userlib/%.o: EXTRA = -fPIC -fvisibility=hidden -pthread
 
 # An empty list of sources is an error where it is needed, not a library of nothing.
@@ -124,10 +125,15 @@ KERNEL_TESTS := $(patsubst %.c,build/%,$(call tests_in,kernel))
 KERNEL_HELPERS := $(patsubst %.c,build/obj/%.o,$(call helpers_in,kernel))
 FUZZERS := $(patsubst %.c,build/%,$(wildcard tests/fuzz/*.c))
 BENCH_OBJECTS := $(patsubst %.c,build/obj/%.o,$(wildcard bench/*.c))
+CORECLR_TESTS := $(patsubst %.c,build/%,$(call tests_in,coreclr))
+CORECLR_HELPERS := $(patsubst %.c,build/obj/%.o,$(call helpers_in,coreclr))
 
 build/obj/tools/%.o: EXTRA = -Iuserlib/src
 build/sanitized/tests/%.o: EXTRA = -Iuserlib/src -pthread
 build/obj/tests/kernel/%.o: EXTRA = -isystem $(dir $(LINUX_SOURCE))tools/testing/selftests -pthread
+build/obj/tests/coreclr/%.o: EXTRA = -isystem $(dir $(LINUX_SOURCE))tools/testing/selftests -pthread
+build/obj/bench/coreclr.o: EXTRA = -Itests/coreclr
+$(CORECLR_TESTS:build/%=build/obj/%.o): | $(LINUX_SOURCE) $(PACKAGES)test
 $(KERNEL_TESTS:build/%=build/obj/%.o) $(KERNEL_HELPERS): | $(LINUX_SOURCE) $(PACKAGES)test
 
 $(UNIT_TESTS): build/%: build/sanitized/%.o $(UNIT_HELPERS) $(LIB_SANITIZED)
@@ -139,12 +145,20 @@ $(KERNEL_TESTS): build/%: build/obj/%.o $(KERNEL_HELPERS) build/libcordbmem.a
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -luring -lcap $(LIB_LIBS)
+$(CORECLR_TESTS): build/%: build/obj/%.o $(CORECLR_HELPERS) build/libcordbmem.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -ldl $(LIB_LIBS)
 $(FUZZERS): build/%: build/obj/%.o build/libcordbmem.a
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
-build/bench/bench: $(BENCH_OBJECTS) build/libcordbmem.a
+build/bench/coreclr: build/obj/bench/coreclr.o build/obj/bench/report.o $(CORECLR_HELPERS) build/libcordbmem.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -ldl $(LIB_LIBS)
+build/bench/bench: $(filter-out %/coreclr.o,$(BENCH_OBJECTS)) build/libcordbmem.a
 	$(call need,$(BENCH_OBJECTS),bench)
 	@mkdir -p $(@D)
 	$(call say,LD)
@@ -152,14 +166,15 @@ build/bench/bench: $(BENCH_OBJECTS) build/libcordbmem.a
 
 unit-tests: $(UNIT_TESTS)
 kernel-tests: $(KERNEL_TESTS) $(FUZZERS)
+coreclr-tests: $(CORECLR_TESTS)
 
 check-unit: unit-tests tools
 	@tests/run unit
-test: all unit-tests kernel-tests | $(PACKAGES)vm
+test: all unit-tests kernel-tests coreclr-tests | $(PACKAGES)vm
 	@KERNELS='$(KERNELS)' tests/run
 demo: all | $(PACKAGES)vm
 	@scripts/demo
-bench: all build/bench/bench | $(PACKAGES)vm
+bench: all build/bench/bench build/bench/coreclr | $(PACKAGES)vm
 	@bench/run
 lint: kernels $(LINUX_SOURCE) | $(PACKAGES)kmod $(PACKAGES)lint
 	@KERNELS='$(KERNELS)' scripts/lint
@@ -189,7 +204,7 @@ distclean:
 	rm -rf build
 
 FORCE:
-.PHONY: all help kernels modules $(KERNELS:%=modules-%) load unload lib tools unit-tests kernel-tests
+.PHONY: all help kernels modules $(KERNELS:%=modules-%) load unload lib tools unit-tests kernel-tests coreclr-tests
 .PHONY: check-unit test demo bench lint format install clean distclean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -36,6 +36,7 @@ struct setting {
 	BYTE model[PAGES * PAGE]; /* the region as it was before the breakpoint */
 	BYTE *buffer;		  /* WHOLE bytes between two guards */
 	struct cordbmem_process *process;
+	const struct conformance_way *way;
 	conformance_report *report;
 	void *context;
 	int rows;
@@ -86,8 +87,8 @@ static void run_row(struct setting *s, const struct row *row, enum phase phase)
 		memset(s->buffer, POISON, row->size);
 	memset(s->buffer + row->size, POISON, GUARD);
 
-	hr = cordbmem_ReadMemory(s->process, row->address, row->size,
-				 row->no_buffer ? NULL : s->buffer, row->no_read ? NULL : &got);
+	hr = s->way->read(s->process, row->address, row->size, row->no_buffer ? NULL : s->buffer,
+			  row->no_read ? NULL : &got);
 	if (hr != want)
 		snprintf(detail, sizeof(detail), "HRESULT 0x%08x, not 0x%08x", (unsigned int)hr,
 			 (unsigned int)want);
@@ -274,15 +275,15 @@ static void run_phases(struct setting *s, const struct cordbmem_options *options
 	other = s->process;
 	s->process = NULL;
 	hr = open_with_patch(s, options);
-	cordbmem_process_free(other);
+	s->way->free(other);
 	tell(s, "setup", "open again", FAILED(hr) ? cordbmem_hresult_name(hr) : "");
 	if (FAILED(hr))
 		return;
 
 	kill_target(s);
-	hr = cordbmem_ReadMemory(s->process, code, 0, NULL, &got);
+	hr = s->way->read(s->process, code, 0, NULL, &got);
 	tell(s, "exit", "size 0 does not notice", hr == S_OK && got == SENTINEL ? "" : "it did");
-	hr = cordbmem_ReadMemory(s->process, code, 16, s->buffer, &got);
+	hr = s->way->read(s->process, code, 16, s->buffer, &got);
 	tell(s, "exit", "the read that notices",
 	     hr == CORDBG_E_PROCESS_TERMINATED && !got ? "" : cordbmem_hresult_name(hr));
 	run_rows(s, NEUTERED);
@@ -290,6 +291,17 @@ static void run_phases(struct setting *s, const struct cordbmem_options *options
 
 int conformance_run(const struct cordbmem_options *options, conformance_report *report,
 		    void *context)
+{
+	static const struct conformance_way library = {
+		.read = cordbmem_ReadMemory,
+		.free = cordbmem_process_free,
+	};
+
+	return conformance_run_way(options, &library, report, context);
+}
+
+int conformance_run_way(const struct cordbmem_options *options, const struct conformance_way *way,
+			conformance_report *report, void *context)
 {
 	const size_t room = WHOLE + 2 * PAGE;
 	struct setting *s = calloc(1, sizeof(*s));
@@ -299,11 +311,12 @@ int conformance_run(const struct cordbmem_options *options, conformance_report *
 
 	if (s && buffer != MAP_FAILED) {
 		s->buffer = buffer + PAGE;
+		s->way = way;
 		s->report = report;
 		s->context = context;
 		run_phases(s, options);
 		rows = s->rows;
-		cordbmem_process_free(s->process);
+		way->free(s->process);
 		if (s->pid > 0) {
 			kill(s->pid, SIGKILL);
 			waitpid(s->pid, NULL, 0);
