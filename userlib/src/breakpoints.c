@@ -44,6 +44,7 @@ static uint32_t kind_of(const struct coreclr *runtime, const BYTE *entry)
 	return kind <= CORDBMEM_BREAKPOINT_NATIVE_UNMANAGED ? kind : CORDBMEM_BREAKPOINT_UNKNOWN;
 }
 
+/* False: it is of no address. */
 static bool take(const struct coreclr *runtime, const BYTE *entry, struct cordbmem_breakpoint *b)
 {
 	const uint64_t opcode = load64(entry + runtime->opcode_at);
@@ -57,7 +58,7 @@ static bool take(const struct coreclr *runtime, const BYTE *entry, struct cordbm
 		b->module = load64(entry + MODULE_AT);
 		b->method = load32(entry + METHOD_AT);
 	}
-	return opcode && b->address;
+	return b->address;
 }
 
 static int compare(const void *a, const void *b)
@@ -96,39 +97,74 @@ static int read_bytes(struct cordbmem_process *process, struct cordbmem_breakpoi
 	return err;
 }
 
+struct copy {
+	BYTE *entries;
+	uint32_t count;
+	uint32_t buckets[TABLE_BUCKETS_MAX];
+};
+
+/* An opcode of 0 is free, unless a chain leads to the entry; see lookup.h. */
+static bool in_use(const struct coreclr *runtime, const struct copy *copy, uint32_t i)
+{
+	const BYTE *entry = copy->entries + (size_t)i * runtime->entry_size;
+
+	return load64(entry + runtime->opcode_at) ||
+	       (runtime->chained && load64(entry + runtime->address_at) &&
+		table_leads_to(runtime, copy->entries, copy->count, copy->buckets, i));
+}
+
+/* What has an original byte of 0 is set only if there is a trap byte. */
+static size_t drop_unset(struct cordbmem_breakpoint *list, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (list[i].original || list[i].in_memory == 0xCC)
+			list[kept++] = list[i];
+	}
+	return kept;
+}
+
 /* What is set, in a list of the caller's to free. EAGAIN: the table moved meanwhile. */
 static int snapshot(struct cordbmem_process *process, const struct coreclr *runtime,
 		    struct cordbmem_breakpoint **list, size_t *count)
 {
 	struct table before, after;
-	BYTE *entries = NULL;
+	struct copy copy = { 0 };
 	int err = table_open(process, runtime, &before), late;
 
 	*list = NULL;
 	*count = 0;
 	if (err)
 		return err;
-	err = table_read(process, runtime, &before, &entries);
+	copy.count = before.count;
+	err = table_read(process, runtime, &before, &copy.entries);
+	if (!err && runtime->chained)
+		err = table_read_buckets(process, runtime, copy.buckets);
 	late = table_open(process, runtime, &after);
 	if (!late && (!err || err == EIO) && !table_same(&before, &after))
 		err = EAGAIN;
 	if (!err)
 		err = late;
 	if (!err) {
-		*list = calloc(before.count ? before.count : 1, sizeof(**list));
+		*list = calloc(copy.count ? copy.count : 1, sizeof(**list));
 		if (!*list)
 			err = ENOMEM;
 	}
-	for (uint32_t i = 0; i < before.count && !err; i++) {
-		if (take(runtime, entries + (size_t)i * runtime->entry_size, &(*list)[*count]))
+	for (uint32_t i = 0; i < copy.count && !err; i++) {
+		const BYTE *entry = copy.entries + (size_t)i * runtime->entry_size;
+
+		if (in_use(runtime, &copy, i) && take(runtime, entry, &(*list)[*count]))
 			++*count;
 	}
-	free(entries);
+	free(copy.entries);
 	if (!err) {
 		qsort(*list, *count, sizeof(**list), compare);
 		*count = unique(*list, *count);
 		err = read_bytes(process, *list, *count);
 	}
+	if (!err)
+		*count = drop_unset(*list, *count);
 	if (err) {
 		free(*list);
 		*list = NULL;

@@ -181,8 +181,12 @@ static int read_table(struct lookup *lookup, struct raw_read *reads, unsigned in
 /* What an entry says of a trap. False: it is not the trap's. */
 static bool take_entry(struct lookup *lookup, const struct table_entry *entry, struct trap *trap)
 {
-	if (!entry->opcode || table_entry_address(lookup->runtime, entry) != trap->address)
+	if (table_entry_address(lookup->runtime, entry) != trap->address)
 		return false;
+	if (!entry->opcode) {
+		trap->zero = true;
+		return false;
+	}
 	trap->state = TRAP_FOUND;
 	trap->original = (BYTE)entry->opcode;
 	remember(lookup, trap);
@@ -239,6 +243,7 @@ static int pass_chains(struct lookup *lookup, struct group *group)
 	for (unsigned int i = 0; i < count; i++) {
 		uint64_t bucket = table_bucket_of(lookup->runtime, open[i]->address);
 
+		open[i]->zero = false;
 		reads[i] = (struct raw_read){ .address = lookup->runtime->buckets + 4 * bucket,
 					      .buffer = &open[i]->index,
 					      .size = sizeof(open[i]->index) };
@@ -253,6 +258,15 @@ static int pass_chains(struct lookup *lookup, struct group *group)
 		err = read_entries(lookup, open, count, true);
 	}
 	return err ? err : EPROTO;
+}
+
+static bool any_zero(const struct group *group)
+{
+	for (unsigned int i = 0; i < group->count; i++) {
+		if (group->traps[i].state == TRAP_OPEN && group->traps[i].zero)
+			return true;
+	}
+	return false;
 }
 
 /* By reading all entries: for small tables, and where chains cannot be trusted. */
@@ -272,16 +286,24 @@ static int pass_scan(struct lookup *lookup, struct group *group)
 				      .buffer = block,
 				      .size = (uint32_t)size };
 	err = read_table(lookup, reads, 1, open, count);
+	for (unsigned int i = 0; i < count; i++)
+		open[i]->zero = false;
 	for (unsigned int i = 0; i < count && !err; i++)
 		open[i]->index =
 			table_search(runtime, block, lookup->table.count, open[i]->address);
 	if (block != small)
 		free(block);
-	/* What was there is read once more, in order. */
+	/* What was there is read once more, in order; what has no opcode, by its chain. */
 	if (!err && any_walking(open, count))
 		err = read_entries(lookup, open, count, false);
 	if (!err)
 		traps_look_again(lookup, open, count);
+	if (!err && any_zero(group)) {
+		if (runtime->chained)
+			return pass_chains(lookup, group);
+		for (unsigned int i = 0; i < count; i++)
+			open[i]->zero = false;
+	}
 	return err;
 }
 
@@ -317,5 +339,7 @@ int lookup_table(struct lookup *lookup, struct group *group)
 			return EPROTO;
 		err = pass_scan(lookup, group);
 	}
+	for (unsigned int i = 0; i < group->count && !err; i++)
+		group->traps[i].zeroes += group->traps[i].zero;
 	return err;
 }

@@ -27,7 +27,9 @@ struct trap {
 	uint32_t index; /* entry to look at next, or TABLE_NONE */
 	enum trap_state state;
 	BYTE original;
-	BYTE now; /* as it was after the lookup */
+	BYTE now;	     /* as it was after the lookup */
+	bool zero;	     /* the last lookup met an entry of it, in use, whose opcode is 0 */
+	unsigned int zeroes; /* how many did */
 };
 
 struct group {
@@ -53,6 +55,10 @@ unsigned int trap_byte_reads(struct trap **open, unsigned int count, struct raw_
 void traps_look_again(struct lookup *lookup, struct trap **open, unsigned int count);
 
 /*
+ * An opcode of 0 stands for a free entry, but also for an instruction that begins with a byte of 0. The
+ * chains tell them apart: they lead to entries in use only. A patch that is just being set or
+ * removed looks the same for a moment, but not together with a trap byte that stays.
+ *
  * Find the open traps in the table: FOUND, CHANGED, or still OPEN if they are not there. Returns 0;
  * EPROTO, EIO: the table cannot be made sense of; or another errno.
  */

@@ -136,6 +136,8 @@ static int resolve(struct lookup *lookup, struct group *group)
 	for (unsigned int i = 0; i < group->count && !err; i++) {
 		struct trap *trap = &group->traps[i];
 
+		if (trap->state == TRAP_OPEN && trap->zeroes == LOOKUPS)
+			*trap = (struct trap){ .at = trap->at, .state = TRAP_FOUND };
 		if (trap->state == TRAP_OPEN)
 			trap->state = TRAP_NATIVE;
 		else if (trap->state == TRAP_FOUND)

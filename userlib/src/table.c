@@ -164,14 +164,20 @@ uint32_t table_search(const struct coreclr *runtime, const BYTE *entries, uint32
 	return freed;
 }
 
-/* Follow the chain of an entry's bucket until it is met. */
-static bool chain_leads_to(const struct coreclr *runtime, const struct table *table,
-			   const BYTE *entries, const uint32_t *buckets, uint32_t index)
+int table_read_buckets(struct cordbmem_process *process, const struct coreclr *runtime,
+		       uint32_t *buckets)
+{
+	return raw_read(process, runtime->buckets, buckets,
+			runtime->bucket_count * (uint32_t)sizeof(*buckets));
+}
+
+bool table_leads_to(const struct coreclr *runtime, const BYTE *entries, uint32_t count,
+		    const uint32_t *buckets, uint32_t index)
 {
 	const BYTE *entry = entries + (size_t)index * runtime->entry_size;
 	uint32_t at = buckets[table_bucket_of(runtime, load64(entry + runtime->address_at))];
 
-	for (int steps = 0; at < table->count && steps < TABLE_CHAIN_MAX; steps++) {
+	for (int steps = 0; at < count && steps < TABLE_CHAIN_MAX; steps++) {
 		if (at == index)
 			return true;
 		at = load32(entries + (size_t)at * runtime->entry_size + HASHENTRY_NEXT);
@@ -190,7 +196,7 @@ static int prove_chains(const struct coreclr *runtime, const struct table *table
 
 		if (!load64(entry + runtime->opcode_at) || !load64(entry + runtime->address_at))
 			continue;
-		if (!chain_leads_to(runtime, table, entries, buckets, i))
+		if (!table_leads_to(runtime, entries, table->count, buckets, i))
 			return -1;
 		proven = 1;
 	}
@@ -213,8 +219,7 @@ bool table_chains_proven(struct cordbmem_process *process, struct coreclr *runti
 	if (table_read(process, runtime, table, &entries))
 		return false;
 	/* It changes as it is read: a failure may be chance, success is not. */
-	if (!raw_read(process, runtime->buckets, buckets,
-		      runtime->bucket_count * (uint32_t)sizeof(*buckets)) &&
+	if (!table_read_buckets(process, runtime, buckets) &&
 	    !table_open(process, runtime, &after) && table_same(table, &after))
 		proof = prove_chains(runtime, table, entries, buckets);
 	free(entries);

@@ -88,6 +88,13 @@ uint32_t table_entry_next(const struct table_entry *entry);
 int table_read(struct cordbmem_process *process, const struct coreclr *runtime,
 	       const struct table *table, BYTE **entries);
 
+/* All buckets, of which there may be TABLE_BUCKETS_MAX. Returns as raw_read. */
+int table_read_buckets(struct cordbmem_process *process, const struct coreclr *runtime,
+		       uint32_t *buckets);
+/* Whether the chains of a copy lead to that entry: then it is in use. */
+bool table_leads_to(const struct coreclr *runtime, const BYTE *entries, uint32_t count,
+		    const uint32_t *buckets, uint32_t index);
+
 /*
  * Whether the chains lead to every entry that is in use, so that what they do not lead to is not
  * in the table. Proven once, as soon as there are entries; false until then.
