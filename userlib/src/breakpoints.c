@@ -114,20 +114,23 @@ static bool in_use(const struct coreclr *runtime, const struct copy *copy, uint3
 }
 
 /* What has an original byte of 0 is set only if there is a trap byte. */
-static size_t drop_unset(struct cordbmem_breakpoint *list, size_t count)
+static size_t drop_unset(struct cordbmem_breakpoint *list, size_t count, bool *zeroes)
 {
 	size_t kept = 0;
 
+	*zeroes = false;
 	for (size_t i = 0; i < count; i++) {
-		if (list[i].original || list[i].in_memory == 0xCC)
-			list[kept++] = list[i];
+		if (!list[i].original && list[i].in_memory != 0xCC)
+			continue;
+		*zeroes |= !list[i].original;
+		list[kept++] = list[i];
 	}
 	return kept;
 }
 
 /* What is set, in a list of the caller's to free. EAGAIN: the table moved meanwhile. */
 static int snapshot(struct cordbmem_process *process, const struct coreclr *runtime,
-		    struct cordbmem_breakpoint **list, size_t *count)
+		    struct cordbmem_breakpoint **list, size_t *count, bool *zeroes)
 {
 	struct table before, after;
 	struct copy copy = { 0 };
@@ -164,12 +167,32 @@ static int snapshot(struct cordbmem_process *process, const struct coreclr *runt
 		err = read_bytes(process, *list, *count);
 	}
 	if (!err)
-		*count = drop_unset(*list, *count);
+		*count = drop_unset(*list, *count, zeroes);
 	if (err) {
 		free(*list);
 		*list = NULL;
 	}
 	return err;
+}
+
+/* Snapshots in a row that had the same opcodes of 0. */
+#define CONFIRMED 4
+struct confirm {
+	int times;
+	uint64_t sum; /* of their addresses */
+};
+
+static bool confirmed(struct confirm *confirm, const struct cordbmem_breakpoint *list, size_t count)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!list[i].original)
+			sum += list[i].address * UINT64_C(0x9E3779B97F4A7C15);
+	}
+	confirm->times = sum == confirm->sum ? confirm->times + 1 : 1;
+	confirm->sum = sum;
+	return confirm->times >= CONFIRMED;
 }
 
 HRESULT cordbmem_process_list_breakpoints(struct cordbmem_process *process,
@@ -178,6 +201,7 @@ HRESULT cordbmem_process_list_breakpoints(struct cordbmem_process *process,
 {
 	struct cordbmem_breakpoint *found;
 	const struct coreclr *runtime;
+	struct confirm confirm = { 0 };
 	size_t found_count, got = 0;
 	int err = EAGAIN;
 
@@ -191,8 +215,16 @@ HRESULT cordbmem_process_list_breakpoints(struct cordbmem_process *process,
 	if (!runtime)
 		return CORDBG_E_NOT_CLR;
 
-	for (int i = 0; i < SNAPSHOTS && err == EAGAIN; i++)
-		err = snapshot(process, runtime, &found, &found_count);
+	for (int i = 0; i < SNAPSHOTS && err == EAGAIN; i++) {
+		bool zeroes = false;
+
+		err = snapshot(process, runtime, &found, &found_count, &zeroes);
+		/* An opcode of 0 may just be a patch that is being set: look once more. */
+		if (!err && zeroes && !confirmed(&confirm, found, found_count)) {
+			free(found);
+			err = EAGAIN;
+		}
+	}
 	if (err == EAGAIN)
 		return CORDBMEM_E_RETRY;
 	if (err == EPROTO)
@@ -200,7 +232,10 @@ HRESULT cordbmem_process_list_breakpoints(struct cordbmem_process *process,
 	if (err)
 		return read_result(process, err, &got);
 	*count = found_count;
-	memcpy(list, found, sizeof(*list) * (capacity < found_count ? capacity : found_count));
+	if (capacity > found_count)
+		capacity = found_count;
+	if (capacity)
+		memcpy(list, found, sizeof(*list) * capacity);
 	free(found);
 	return S_OK;
 }

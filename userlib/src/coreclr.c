@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "descriptor.h"
-#include "elf.h"
+#include "elf_module.h"
 #include "internal.h"
 #include "layout.h"
 #include "maps.h"
@@ -129,8 +129,13 @@ static void find_version(struct cordbmem_process *process, const struct elf_modu
 			if (raw_readv(process, &read, 1) || !read.got)
 				break;
 			hit = memmem(chunk, read.got, VERSION_MARK, mark);
-			if (hit && (size_t)(chunk + read.got - hit) >= overlap) {
-				for (size_t j = 0; j + 1 < room && is_version_char(hit[mark + j]);
+			/* What is cut is whole in the next chunk, unless there is none. */
+			if (hit && ((size_t)(chunk + read.got - hit) >= overlap ||
+				    read.got < VERSION_CHUNK || at + read.got >= load->size)) {
+				size_t left = (size_t)(chunk + read.got - hit) - mark;
+
+				for (size_t j = 0;
+				     j + 1 < room && j < left && is_version_char(hit[mark + j]);
 				     j++)
 					version[j] = hit[mark + j];
 				free(chunk);
@@ -249,8 +254,12 @@ HRESULT cordbmem_process_find_coreclr(struct cordbmem_process *process, CORDB_AD
 		return error_report(error, &why);
 	}
 	if (!process_usable(process)) {
-		error_set(&why, CORDBG_E_OBJECT_NEUTERED, 0, CORDBMEM_REASON_GONE,
-			  "the handle was closed, or its process is gone");
+		if (process_state(process) == STATE_CLOSED)
+			error_set(&why, CORDBG_E_OBJECT_NEUTERED, 0, CORDBMEM_REASON_CLOSED,
+				  "the handle was closed");
+		else
+			error_set(&why, CORDBG_E_OBJECT_NEUTERED, 0, CORDBMEM_REASON_GONE,
+				  "process %d is gone", process->pid);
 		return error_report(error, &why);
 	}
 

@@ -142,7 +142,8 @@ int32_t descriptor_offset(const struct descriptor *descriptor, const char *type,
 
 bool descriptor_has_debugger(const struct descriptor *descriptor)
 {
-	return descriptor && descriptor_offset(descriptor, "Debugger", "RCThread") >= 0;
+	return descriptor && (descriptor_offset(descriptor, "Debugger", "RCThread") >= 0 ||
+			      descriptor_offset(descriptor, "DebuggerRCThread", "DCB") >= 0);
 }
 
 bool descriptor_global(const struct descriptor *descriptor, const char *name, uint64_t *value)

@@ -14,7 +14,8 @@
 #include "raw.h"
 #include "table.h"
 
-#define GLOBALS_MAX 1024U  /* 158 in .NET 9, 129 in 10 */
+#define GLOBALS_MAX 512U   /* 158 in .NET 9, 129 in 10 */
+#define HITS 4		   /* of the scan that are looked at */
 #define NEIGHBOURS 16U	   /* g_pDebugger is 6 in front of g_patches */
 #define BUCKETS 1103	   /* DPT_HASH_BUCKETS */
 #define ENTRIES_MIN 17	   /* DebuggerPatchTable::Init */
@@ -79,15 +80,6 @@ static int read_globals(struct cordbmem_process *process, const struct exports *
 	return err;
 }
 
-static bool all_zero(const struct globals *globals)
-{
-	for (uint32_t i = 0; i < globals->count; i++) {
-		if (globals->at[i])
-			return false;
-	}
-	return true;
-}
-
 /* Can that global be g_patches, and the next one g_patchTableValid? */
 static bool looks_like_table(const struct globals *globals, uint32_t i)
 {
@@ -105,6 +97,16 @@ static uint32_t next_table(const struct globals *globals, uint32_t from)
 			return i;
 	}
 	return NOWHERE;
+}
+
+/* Whether the descriptor says all that published_by_descriptor needs. */
+static bool describes_debugger(const struct descriptor *descriptor)
+{
+	uint64_t at;
+
+	return descriptor && descriptor_offset(descriptor, "Debugger", "RCThread") >= 0 &&
+	       descriptor_offset(descriptor, "DebuggerRCThread", "DCB") >= 0 &&
+	       descriptor_global(descriptor, "Debugger", &at);
 }
 
 /* From the contract descriptor, where it has debugger types (.NET 11 and later). */
@@ -129,7 +131,7 @@ static int published_by_descriptor(struct cordbmem_process *process,
 		return EAGAIN;
 	if (!err)
 		err = published_from_dcb(process, at, published);
-	return err == EIO ? ENOENT : err;
+	return err == EIO ? ENOTSUP : err;
 }
 
 /* What the descriptor says of the same members must be the same. */
@@ -156,18 +158,25 @@ static bool descriptor_agrees(const struct descriptor *descriptor,
 	return true;
 }
 
+static bool leads_on(int err)
+{
+	return err == ENOENT || err == EAGAIN || err == ENOTSUP;
+}
+
 /*
  * From the globals: g_pDebugger stands in front of g_patches. *table is which global that is, as
- * far as the scan can tell; *debugger is g_pDebugger.
+ * far as the scan can tell; *debugger is g_pDebugger. Fails with what came nearest to it.
  */
 static int published_by_globals(struct cordbmem_process *process, const struct globals *globals,
 				uint32_t *table, uint32_t *debugger, struct published *published)
 {
-	int err = ENOENT;
+	int nearest = ENOENT;
 
-	for (*table = next_table(globals, 0); *table != NOWHERE;
-	     *table = next_table(globals, *table + 1)) {
+	*table = next_table(globals, 0);
+	for (int hit = 0; *table != NOWHERE && hit < HITS; hit++) {
 		for (uint32_t i = 1; i <= NEIGHBOURS && i <= *table; i++) {
+			int err;
+
 			*debugger = *table - i;
 			err = published_from_debugger(process, globals->value[*debugger],
 						      published);
@@ -175,25 +184,31 @@ static int published_by_globals(struct cordbmem_process *process, const struct g
 			while (!err && *debugger &&
 			       globals->value[*debugger - 1] == globals->value[*debugger])
 				--*debugger;
-			if (err != ENOENT)
+			if (!leads_on(err))
 				return err;
+			if (err != ENOENT)
+				nearest = err;
 		}
+		*table = next_table(globals, *table + 1);
 	}
-	return err;
+	return nearest;
 }
 
 /* Does any global lead to a debugger side? Then the scan failed it. */
 static int any_debugger(struct cordbmem_process *process, const struct globals *globals)
 {
 	struct published published;
+	int nearest = ENOENT;
 
 	for (uint32_t i = 0; i < globals->count; i++) {
 		int err = published_from_debugger(process, globals->value[i], &published);
 
-		if (err != ENOENT)
+		if (!leads_on(err))
 			return err;
+		if (err != ENOENT)
+			nearest = err;
 	}
-	return ENOENT;
+	return nearest;
 }
 
 static uint32_t global_at(const struct globals *globals, uint64_t at)
@@ -284,10 +299,9 @@ static int find(struct cordbmem_process *process, const struct exports *exports,
 
 	if (err)
 		return err;
-	err = exports->descriptor ? published_by_descriptor(process, exports->descriptor,
-							    &debugger_at, &published)
-				  : ENOTSUP;
-	if (err != ENOTSUP) {
+	if (describes_debugger(exports->descriptor)) {
+		err = published_by_descriptor(process, exports->descriptor, &debugger_at,
+					      &published);
 		runtime->info.source = CORDBMEM_CORECLR_DESCRIPTOR;
 		debugger = debugger_at ? global_at(globals, debugger_at) : NOWHERE;
 		table = next_table(globals, 0);
@@ -300,23 +314,21 @@ static int find(struct cordbmem_process *process, const struct exports *exports,
 		err = published_by_globals(process, globals, &table, &debugger, &published);
 		if (err == ENOENT) {
 			err = any_debugger(process, globals);
-			*why = err ? "publishes no patch table that is known"
-				   : "publishes a patch table that is not among its globals";
-			if (!err)
+			if (!err) {
+				*why = "publishes a patch table that is not among its globals";
 				return EPROTO;
-			if (err == ENOENT && (all_zero(globals) || table == NOWHERE)) {
-				*why = "has set up no debugger side yet, or is of an unknown "
-				       "version";
-				return EAGAIN;
 			}
 		}
 	}
+	/* Nothing there at all is what a start looks like, too. */
+	if (err == ENOENT) {
+		*why = "has set up no debugger side yet, or is of an unknown version";
+		return EAGAIN;
+	}
 	if (err == EAGAIN)
 		*why = "has set up no debugger side yet";
-	if (err == ENOENT) {
+	if (err == ENOTSUP)
 		*why = "publishes no patch table that is known";
-		return ENOTSUP;
-	}
 	if (err)
 		return err;
 

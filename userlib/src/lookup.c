@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Looking up trap bytes in CoreCLR's patch table while that changes. Each pass reads what it needs,
- * then the table's header, then the trap bytes: if the header changed, what was read belongs to no
- * table, and if a trap byte is gone, its absence from the table says nothing.
+ * then the trap bytes, then the table's header. If the entries moved, what was read belongs to no
+ * table; if a patch was added or removed, an absence from it says nothing; and neither does it if
+ * the trap byte is gone.
  */
 #include "lookup.h"
 
@@ -13,7 +14,7 @@
 #include "internal.h"
 
 #define RESTARTS 64 /* while the table changes under a pass */
-#define SMALL 8192U /* bytes of a table that is read as a whole at once */
+#define SMALL 8192U /* bytes of a table that is read as a whole, for each trap */
 
 unsigned int group_open(struct group *group, struct trap **open)
 {
@@ -26,31 +27,31 @@ unsigned int group_open(struct group *group, struct trap **open)
 	return n;
 }
 
-unsigned int trap_byte_reads(struct trap **open, unsigned int count, struct raw_read *reads)
+struct raw_read group_read(struct group *group)
 {
-	for (unsigned int i = 0; i < count; i++) {
-		/* What became unreadable is no trap byte either. */
-		open[i]->now = 0;
-		reads[i] = (struct raw_read){ .address = open[i]->address,
-					      .buffer = &open[i]->now,
-					      .size = 1 };
-	}
-	return count;
+	const uint64_t first = group->traps[0].address;
+	const uint64_t last = group->traps[group->count - 1].address;
+
+	/* What became unreadable is no trap byte either. */
+	memset(group->now, 0, last - first + 1);
+	return (struct raw_read){ .address = first,
+				  .buffer = group->now,
+				  .size = (uint32_t)(last - first) + 1 };
 }
 
-void traps_look_again(struct lookup *lookup, struct trap **open, unsigned int count)
+void group_look_again(struct lookup *lookup, struct group *group)
 {
 	const struct patches *patches = &lookup->process->patches;
 
-	for (unsigned int i = 0; i < count; i++) {
-		struct trap *trap = open[i];
-		BYTE shown = trap->now;
+	for (unsigned int i = 0; i < group->count; i++) {
+		struct trap *trap = &group->traps[i];
+		BYTE now = group->now[trap->address - group->traps[0].address], shown = now;
 
-		if (trap->state != TRAP_OPEN || trap->now == TRAP)
+		if (trap->state != TRAP_OPEN || now == TRAP)
 			continue;
 		/* A trap byte that a registered patch shows was never in memory. */
 		if (!patches_mask(patches, patches_begin(patches), trap->address, &shown, 1))
-			shown = trap->now;
+			shown = now;
 		trap->state = shown == TRAP ? TRAP_NATIVE : TRAP_CHANGED;
 	}
 }
@@ -91,25 +92,26 @@ int lookup_guesses(struct lookup *lookup, struct group *group)
 	const uint32_t low =
 		runtime->address_at < runtime->opcode_at ? runtime->address_at : runtime->opcode_at;
 	const uint32_t high = runtime->address_at + runtime->opcode_at - low;
-	BYTE pieces[GROUP][ENTRY_HEAD_MAX];
-	struct raw_read reads[GROUP + 1];
-	struct trap *guessed[GROUP];
+	BYTE pieces[FEW][ENTRY_HEAD_MAX];
+	struct raw_read reads[FEW + 1];
+	struct trap *guessed[FEW];
 	struct table_header header;
 	uint64_t packed = atomic_load_explicit(&runtime->table_guess, memory_order_relaxed);
 	unsigned int n = 0;
 	struct table table;
 	int err;
 
-	if (!packed || high + 8 - low > ENTRY_HEAD_MAX)
+	if (!packed || group->count > FEW || high + 8 - low > ENTRY_HEAD_MAX)
 		return 0;
 	lookup->table = table_unpack(packed);
 	lookup->known = true;
+	lookup->dated = false;
 	for (unsigned int i = 0; i < group->count; i++) {
 		struct trap *trap = &group->traps[i];
 		uint32_t guess = atomic_load_explicit(guess_for(lookup->runtime, trap->address),
 						      memory_order_relaxed);
 
-		if (!guess || guess >> 8 >= lookup->table.count)
+		if (trap->state != TRAP_OPEN || !guess || guess >> 8 >= lookup->table.count)
 			continue;
 		trap->index = guess >> 8;
 		trap->original = (BYTE)guess;
@@ -131,6 +133,8 @@ int lookup_guesses(struct lookup *lookup, struct group *group)
 		lookup->known = false;
 		return 0;
 	}
+	lookup->table = table;
+	lookup->dated = true;
 	for (unsigned int i = 0; i < n; i++) {
 		uint64_t address, opcode;
 
@@ -139,8 +143,10 @@ int lookup_guesses(struct lookup *lookup, struct group *group)
 		memcpy(&address, pieces[i] + runtime->address_at - low, sizeof(address));
 		memcpy(&opcode, pieces[i] + runtime->opcode_at - low, sizeof(opcode));
 		if (address == guessed[i]->address && opcode &&
-		    (BYTE)opcode == guessed[i]->original)
+		    (BYTE)opcode == guessed[i]->original) {
 			guessed[i]->state = TRAP_FOUND;
+			guessed[i]->sure = true;
+		}
 	}
 	return 0;
 }
@@ -148,29 +154,32 @@ int lookup_guesses(struct lookup *lookup, struct group *group)
 /* ---- the table ---------------------------------------------------------- */
 
 /*
- * Read what is wanted, then the header, then the trap bytes. EAGAIN if the table changed:
- * what was read belongs to none.
+ * Read what is wanted, then the trap bytes, then the header. EAGAIN if the entries moved:
+ * what was read belongs to no table.
  */
 static int read_table(struct lookup *lookup, struct raw_read *reads, unsigned int wanted,
-		      struct trap **open, unsigned int count)
+		      struct group *group)
 {
 	struct table_header header;
 	struct table table;
+	bool same;
 	int err;
 
-	reads[wanted] = table_header_read(lookup->runtime, &header);
-	trap_byte_reads(open, count, reads + wanted + 1);
-	err = raw_readv(lookup->process, reads, wanted + 1 + count);
+	reads[wanted] = group_read(group);
+	reads[wanted + 1] = table_header_read(lookup->runtime, &header);
+	err = raw_readv(lookup->process, reads, wanted + 2);
 	if (err)
 		return err;
-	if (reads[wanted].got != reads[wanted].size)
+	if (reads[wanted + 1].got != reads[wanted + 1].size)
 		return EIO;
 	if (!table_header_parse(lookup->runtime, &header, &table))
 		return EPROTO;
-	if (!table_same(&table, &lookup->table)) {
-		lookup->table = table;
+	same = table_same(&table, &lookup->table);
+	lookup->settled &= lookup->dated && table_unchanged(&table, &lookup->table);
+	lookup->table = table;
+	lookup->dated = true;
+	if (!same)
 		return EAGAIN;
-	}
 	for (unsigned int i = 0; i < wanted; i++) {
 		if (reads[i].got != reads[i].size)
 			return EIO;
@@ -178,27 +187,32 @@ static int read_table(struct lookup *lookup, struct raw_read *reads, unsigned in
 	return 0;
 }
 
-/* What an entry says of a trap. False: it is not the trap's. */
-static bool take_entry(struct lookup *lookup, const struct table_entry *entry, struct trap *trap)
+static void found(struct trap *trap, uint64_t opcode)
 {
-	if (table_entry_address(lookup->runtime, entry) != trap->address)
+	trap->state = TRAP_FOUND;
+	trap->original = (BYTE)opcode;
+}
+
+/* What an entry says of a trap. False: it is not the trap's, or it has no opcode. */
+static bool take_entry(const struct coreclr *runtime, const struct table_entry *entry,
+		       struct trap *trap)
+{
+	if (table_entry_address(runtime, entry) != trap->address)
 		return false;
 	if (!entry->opcode) {
 		trap->zero = true;
 		return false;
 	}
-	trap->state = TRAP_FOUND;
-	trap->original = (BYTE)entry->opcode;
-	remember(lookup, trap);
+	found(trap, entry->opcode);
 	return true;
 }
 
-/* Look at the entry of each trap, and go on to the next of its chain. */
-static int read_entries(struct lookup *lookup, struct trap **open, unsigned int count, bool chained)
+/* Look at the next entry in the chain of each open trap; there are FEW. */
+static int walk(struct lookup *lookup, struct group *group, struct trap **open, unsigned int count)
 {
-	struct raw_read reads[GROUP * (TABLE_ENTRY_READS + 1) + 1];
-	struct table_entry entries[GROUP];
-	struct trap *walking[GROUP];
+	struct raw_read reads[FEW * TABLE_ENTRY_READS + 2];
+	struct table_entry entries[FEW];
+	struct trap *walking[FEW];
 	unsigned int n = 0, walkers = 0;
 	int err;
 
@@ -215,10 +229,10 @@ static int read_entries(struct lookup *lookup, struct trap **open, unsigned int 
 	lookup->budget -= walkers;
 	if (lookup->budget < 0)
 		return EPROTO;
-	err = read_table(lookup, reads, n, open, count);
+	err = read_table(lookup, reads, n, group);
 	for (unsigned int i = 0; i < walkers && !err; i++) {
-		if (!take_entry(lookup, &entries[i], walking[i]))
-			walking[i]->index = chained ? table_entry_next(&entries[i]) : TABLE_NONE;
+		if (!take_entry(lookup->runtime, &entries[i], walking[i]))
+			walking[i]->index = table_entry_next(&entries[i]);
 	}
 	return err;
 }
@@ -232,12 +246,11 @@ static bool any_walking(struct trap **open, unsigned int count)
 	return false;
 }
 
-/* By the hash chains. */
-static int pass_chains(struct lookup *lookup, struct group *group)
+/* By the hash chains, for FEW open traps at a time. */
+static int walk_chains(struct lookup *lookup, struct group *group, struct trap **open,
+		       unsigned int count)
 {
-	struct raw_read reads[2 * GROUP + 1];
-	struct trap *open[GROUP];
-	unsigned int count = group_open(group, open);
+	struct raw_read reads[FEW + 2];
 	int err;
 
 	for (unsigned int i = 0; i < count; i++) {
@@ -248,36 +261,125 @@ static int pass_chains(struct lookup *lookup, struct group *group)
 					      .buffer = &open[i]->index,
 					      .size = sizeof(open[i]->index) };
 	}
-	err = read_table(lookup, reads, count, open, count);
+	err = read_table(lookup, reads, count, group);
 	for (int level = 0; level < TABLE_CHAIN_MAX && !err; level++) {
-		count = group_open(group, open);
-		if (!any_walking(open, count)) {
-			traps_look_again(lookup, open, count);
-			return 0;
+		unsigned int left = 0;
+
+		for (unsigned int i = 0; i < count; i++) {
+			if (open[i]->state == TRAP_OPEN)
+				open[left++] = open[i];
 		}
-		err = read_entries(lookup, open, count, true);
+		count = left;
+		if (!any_walking(open, count))
+			return 0;
+		err = walk(lookup, group, open, count);
 	}
 	return err ? err : EPROTO;
 }
 
-static bool any_zero(const struct group *group)
+static int pass_chains(struct lookup *lookup, struct group *group)
 {
-	for (unsigned int i = 0; i < group->count; i++) {
-		if (group->traps[i].state == TRAP_OPEN && group->traps[i].zero)
-			return true;
-	}
-	return false;
-}
-
-/* By reading all entries: for small tables, and where chains cannot be trusted. */
-static int pass_scan(struct lookup *lookup, struct group *group)
-{
-	const struct coreclr *runtime = lookup->runtime;
-	const size_t size = (size_t)lookup->table.count * runtime->entry_size;
-	struct raw_read reads[GROUP + 2];
 	struct trap *open[GROUP];
 	unsigned int count = group_open(group, open);
+	int err = 0;
+
+	for (unsigned int i = 0; i < count && !err; i += FEW)
+		err = walk_chains(lookup, group, open + i, count - i < FEW ? count - i : FEW);
+	if (!err)
+		group_look_again(lookup, group);
+	return err;
+}
+
+/* Traps of which a copy of the table has an entry without an opcode: freed, or of a byte of 0. */
+static int pass_zeroes(struct lookup *lookup, struct group *group)
+{
+	struct trap *zero[GROUP];
+	unsigned int count = 0;
+	int err = 0;
+
+	for (unsigned int i = 0; i < group->count; i++) {
+		struct trap *trap = &group->traps[i];
+
+		if (trap->state != TRAP_OPEN || !trap->zero)
+			continue;
+		trap->zero = false;
+		if (lookup->runtime->chained)
+			zero[count++] = trap;
+	}
+	for (unsigned int i = 0; i < count && !err; i += FEW)
+		err = walk_chains(lookup, group, zero + i, count - i < FEW ? count - i : FEW);
+	return err;
+}
+
+#define NO_TRAP UINT16_MAX
+
+/* Which entries of a copy are for the open traps. */
+static void search(struct lookup *lookup, struct group *group, const BYTE *entries)
+{
+	const struct coreclr *runtime = lookup->runtime;
+	const uint64_t first = group->traps[0].address;
+	const uint64_t span = group->traps[group->count - 1].address - first;
+	uint16_t trap_at[SPAN];
+
+	memset(trap_at, 0xff, sizeof(trap_at[0]) * (span + 1));
+	for (unsigned int i = 0; i < group->count; i++) {
+		struct trap *trap = &group->traps[i];
+
+		trap->zero = false;
+		trap->index = TABLE_NONE;
+		if (trap->state == TRAP_OPEN)
+			trap_at[trap->address - first] = (uint16_t)i;
+	}
+	for (uint32_t i = 0; i < lookup->table.count; i++) {
+		const BYTE *entry = entries + (size_t)i * runtime->entry_size;
+		struct trap *trap;
+		uint64_t address;
+
+		memcpy(&address, entry + runtime->address_at, sizeof(address));
+		if (address - first > span || trap_at[address - first] == NO_TRAP)
+			continue;
+		trap = &group->traps[trap_at[address - first]];
+		if (trap->index != TABLE_NONE)
+			continue;
+		memcpy(&trap->opcode, entry + runtime->opcode_at, sizeof(trap->opcode));
+		if (trap->opcode)
+			trap->index = i;
+		else
+			trap->zero = true;
+	}
+}
+
+/*
+ * Take what was found in a copy. If no patch was added or removed while that was made, it is of one
+ * moment; else address and opcode may be of two patches, and are read once more, in order.
+ */
+static int take_copy(struct lookup *lookup, struct group *group)
+{
+	struct trap *there[GROUP];
+	unsigned int count = 0;
+	int err = 0;
+
+	for (unsigned int i = 0; i < group->count; i++) {
+		struct trap *trap = &group->traps[i];
+
+		if (trap->state != TRAP_OPEN || trap->index == TABLE_NONE)
+			continue;
+		if (lookup->settled && lookup->runtime->chained)
+			found(trap, trap->opcode);
+		else
+			there[count++] = trap;
+	}
+	for (unsigned int i = 0; i < count && !err; i += FEW)
+		err = walk(lookup, group, there + i, count - i < FEW ? count - i : FEW);
+	return err;
+}
+
+/* By a copy of all entries: for many traps, and where chains cannot be trusted. */
+static int pass_scan(struct lookup *lookup, struct group *group)
+{
+	const size_t size = (size_t)lookup->table.count * lookup->runtime->entry_size;
 	BYTE small[SMALL], *block = size > SMALL ? malloc(size) : small;
+	struct raw_read reads[3];
 	int err;
 
 	if (!block)
@@ -285,33 +387,28 @@ static int pass_scan(struct lookup *lookup, struct group *group)
 	reads[0] = (struct raw_read){ .address = lookup->table.entries,
 				      .buffer = block,
 				      .size = (uint32_t)size };
-	err = read_table(lookup, reads, 1, open, count);
-	for (unsigned int i = 0; i < count; i++)
-		open[i]->zero = false;
-	for (unsigned int i = 0; i < count && !err; i++)
-		open[i]->index =
-			table_search(runtime, block, lookup->table.count, open[i]->address);
+	lookup->scans -= lookup->table.count;
+	err = lookup->scans < 0 ? EPROTO : read_table(lookup, reads, 1, group);
+	if (!err)
+		search(lookup, group, block);
 	if (block != small)
 		free(block);
-	/* What was there is read once more, in order; what has no opcode, by its chain. */
-	if (!err && any_walking(open, count))
-		err = read_entries(lookup, open, count, false);
 	if (!err)
-		traps_look_again(lookup, open, count);
-	if (!err && any_zero(group)) {
-		if (runtime->chained)
-			return pass_chains(lookup, group);
-		for (unsigned int i = 0; i < count; i++)
-			open[i]->zero = false;
-	}
+		err = take_copy(lookup, group);
+	if (!err)
+		err = pass_zeroes(lookup, group);
+	if (!err)
+		group_look_again(lookup, group);
 	return err;
 }
 
-static bool by_chains(struct lookup *lookup)
+static bool by_chains(struct lookup *lookup, struct group *group)
 {
 	struct coreclr *runtime = lookup->runtime;
 
-	if ((size_t)lookup->table.count * runtime->entry_size <= SMALL)
+	/* A read costs what some thousand bytes more of another one do. */
+	if (group->count > FEW ||
+	    (size_t)lookup->table.count * runtime->entry_size <= SMALL * group->count)
 		return false;
 	/* To prove them takes a scan, too. */
 	if (atomic_load_explicit(&runtime->chains, memory_order_relaxed) != CHAINS_PROVEN)
@@ -319,27 +416,38 @@ static bool by_chains(struct lookup *lookup)
 	return lookup->scans >= 0 && table_chains_proven(lookup->process, runtime, &lookup->table);
 }
 
-int lookup_table(struct lookup *lookup, struct group *group)
+int lookup_table(struct lookup *lookup, struct group *group, bool last)
 {
 	int err = lookup->known ? EAGAIN : EPROTO;
 
 	for (int i = 0; i < RESTARTS && (err == EAGAIN || err == EPROTO || err == EIO); i++) {
 		/* A table that is being replaced may look like none for a moment. */
-		if (err != EAGAIN)
+		if (err != EAGAIN) {
 			err = table_open(lookup->process, lookup->runtime, &lookup->table);
+			lookup->known = lookup->dated = !err;
+		}
 		if (err && err != EAGAIN)
 			continue;
-		lookup->known = true;
-		if (i < RESTARTS / 2 && by_chains(lookup)) {
+		lookup->settled = true;
+		if (i < RESTARTS / 2 && by_chains(lookup, group))
 			err = pass_chains(lookup, group);
-			continue;
-		}
-		lookup->scans -= lookup->table.count;
+		else
+			err = pass_scan(lookup, group);
 		if (lookup->scans < 0)
 			return EPROTO;
-		err = pass_scan(lookup, group);
 	}
-	for (unsigned int i = 0; i < group->count && !err; i++)
-		group->traps[i].zeroes += group->traps[i].zero;
+	for (unsigned int i = 0; i < group->count && !err; i++) {
+		struct trap *trap = &group->traps[i];
+
+		trap->zeroes += trap->zero && lookup->settled;
+		if (trap->state != TRAP_FOUND || trap->sure)
+			continue;
+		/* The address of one patch with the opcode of another, perhaps. */
+		trap->sure = lookup->settled;
+		if (trap->sure)
+			remember(lookup, trap);
+		else if (!last)
+			trap->state = TRAP_OPEN;
+	}
 	return err;
 }

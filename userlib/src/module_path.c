@@ -27,6 +27,7 @@ HRESULT cordbmem_process_module_path(struct cordbmem_process *process, CORDB_ADD
 		return CORDBG_E_OBJECT_NEUTERED;
 	if (!buffer || !capacity || !module)
 		return E_INVALIDARG;
+	buffer[0] = 0;
 	runtime = coreclr_of(process);
 	if (!runtime)
 		return CORDBG_E_NOT_CLR;
@@ -35,11 +36,10 @@ HRESULT cordbmem_process_module_path(struct cordbmem_process *process, CORDB_ADD
 	err = raw_read(process, module + (uint32_t)runtime->module_path_at, &path, sizeof(path));
 	if (err)
 		return read_result(process, err, &got);
-	buffer[0] = 0;
 	if (!path)
 		return S_OK;
 	hr = cordbmem_read_string16(process, path, units, PATH_UNITS, &length);
-	if (FAILED(hr) && hr != CORDBMEM_E_MORE_DATA)
+	if (FAILED(hr) && hr != CORDBMEM_E_MORE_DATA && hr != CORDBMEM_E_PARTIAL_COPY)
 		return hr;
 	return utf8_from_utf16(units, length, buffer, capacity) ? hr : CORDBMEM_E_MORE_DATA;
 }

@@ -16,9 +16,11 @@
 
 #define RC_THREAD_AT 0x10    /* Debugger::m_pRCThread */
 #define RC_THREAD_SIZE 0x200 /* m_pDCB is at 0xC0 in .NET 9, at 0x78 in 10 */
-#define DCB_MAGIC_SIZE 8184  /* m_DCBSize */
-#define DCB_SIZE 0x100	     /* m_pRuntimeOffsets is at 112 */
-#define OFFSETS_SIZE 0x100   /* m_pPatches is at 0x70 */
+#define DCB_KNOWN_SIZE 8184  /* m_DCBSize */
+#define DCB_SIZE_MAX 65536
+#define DCBS 4		   /* that are looked at */
+#define DCB_SIZE 0x100	   /* m_pRuntimeOffsets is at 112 */
+#define OFFSETS_SIZE 0x100 /* m_pPatches is at 0x70 */
 #define WORD sizeof(uint64_t)
 
 static uint64_t word(const BYTE *bytes, size_t index)
@@ -65,6 +67,8 @@ static bool take_run(const BYTE *at, struct published *published)
 
 #define RUN_WORDS 10
 
+#define OFFSETS_WORD (112 / WORD) /* of the DCB in all versions so far */
+
 int published_from_dcb(struct cordbmem_process *process, uint64_t dcb, struct published *published)
 {
 	BYTE block[DCB_SIZE] = { 0 }, offsets[DCB_SIZE / WORD][OFFSETS_SIZE];
@@ -89,17 +93,22 @@ int published_from_dcb(struct cordbmem_process *process, uint64_t dcb, struct pu
 				return 0;
 		}
 	}
-	return err ? err : ENOENT;
+	if (err)
+		return err;
+	if (first.got < (OFFSETS_WORD + 1) * WORD)
+		return ENOENT;
+	return word(block, OFFSETS_WORD) ? ENOTSUP : EAGAIN;
 }
 
-/* Its size, and 2 for the protocol versions. */
+/* Its size, and 2 for the protocol versions. The size may be that of another version. */
 static bool is_dcb(const BYTE *head)
 {
 	uint32_t protocol[2];
 
 	memcpy(&protocol[0], head + 20, sizeof(protocol[0]));
 	memcpy(&protocol[1], head + 24, sizeof(protocol[1]));
-	return word(head, 0) == DCB_MAGIC_SIZE && protocol[0] == 2 && protocol[1] == 2;
+	return word(head, 0) >= DCB_SIZE && word(head, 0) <= DCB_SIZE_MAX && protocol[0] == 2 &&
+	       protocol[1] == 2;
 }
 
 int published_from_debugger(struct cordbmem_process *process, uint64_t debugger,
@@ -108,6 +117,7 @@ int published_from_debugger(struct cordbmem_process *process, uint64_t debugger,
 	BYTE thread[RC_THREAD_SIZE], heads[RC_THREAD_SIZE / WORD][32];
 	struct raw_read reads[RC_THREAD_SIZE / WORD];
 	struct raw_read first = { .buffer = thread, .size = sizeof(thread) };
+	int verdict = ENOENT, dcbs = 0;
 	size_t count = 0;
 	int err;
 
@@ -129,12 +139,23 @@ int published_from_debugger(struct cordbmem_process *process, uint64_t debugger,
 	if (!err)
 		err = raw_readv(process, reads, count);
 	for (size_t i = 0; i < count && !err; i++) {
-		if (reads[i].got == reads[i].size && is_dcb(heads[i])) {
-			err = published_from_dcb(process, reads[i].address, published);
-			if (err != ENOENT)
-				return err;
+		if (reads[i].got != reads[i].size || !is_dcb(heads[i]))
+			continue;
+		if (dcbs++ == DCBS)
+			break;
+		if (word(heads[i], 0) != DCB_KNOWN_SIZE) {
+			verdict = ENOTSUP;
+			continue;
+		}
+		err = published_from_dcb(process, reads[i].address, published);
+		if (err == EAGAIN || err == ENOTSUP) {
+			verdict = err;
+			err = 0;
+		} else if (err != ENOENT) {
+			return err;
+		} else {
 			err = 0;
 		}
 	}
-	return err && err != EIO ? err : ENOENT;
+	return err && err != EIO ? err : verdict;
 }

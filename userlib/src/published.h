@@ -21,8 +21,8 @@ struct published {
 };
 
 /*
- * All return 0, ENOENT: that leads nowhere, or the errno of a failure that is not the
- * address's.
+ * All return 0; ENOENT: that leads nowhere; EAGAIN: there is a place for it, and nothing there yet;
+ * ENOTSUP: what is there is not known; or the errno of a failure that is not the address's.
  */
 
 /* From a DebuggerIPCControlBlock, the DCB. */

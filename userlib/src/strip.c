@@ -7,9 +7,8 @@
  * writes the trap, and clears it after it has restored the code. Hence, for a trap byte:
  *
  * - in the table: its breakpoint; the saved byte is shown.
- * - not in the table, and still a trap byte after the lookup: either none of CoreCLR's, or a
- *   breakpoint that went and came again between the two. So that has to happen
- *   LOOKUPS times, each taking a microsecond or two, before the byte is taken for a native one.
+ * - not in the table, and still a trap byte after the lookup, and no patch was added or removed
+ *   meanwhile: it is none of CoreCLR's, and stays.
  * - no trap byte any more: the word is read again, and everything starts over for it.
  *
  * Without a debugger there is nothing to look up. The control flags tell after the read that none is
@@ -24,10 +23,14 @@
 #include "internal.h"
 #include "lookup.h"
 
-#define LOOKUPS 2     /* see above */
+#define LOOKUPS 64    /* until no patch is added or removed during one */
+#define ZEROES 4      /* settled lookups that make an opcode of 0 one */
+#define UNDATED 3     /* lookups, where additions cannot be told */
 #define WORD_TRIES 64 /* for a word that is a trap, no trap, a trap, ... */
 #define WORD 8U
-#define SCANS (1L << 22) /* entries; so that a forged table cannot keep a read for long */
+/* Entries that a read, and each group, may scan: a forged table cannot keep a read for long. */
+#define SCANS (1L << 22)
+#define SCANS_MAX (1L << 16)
 
 #define QUIET_TIME UINT64_C(20000000) /* ns */
 /* From here on it pays to ask before the read. */
@@ -97,17 +100,59 @@ uint64_t coreclr_begin(struct cordbmem_process *process, struct coreclr *runtime
 /* Without a debugger: the open traps are native if they are still trap bytes. */
 static int look_again(struct lookup *lookup, struct group *group)
 {
-	struct raw_read reads[GROUP];
+	struct raw_read read = group_read(group);
 	struct trap *open[GROUP];
-	unsigned int count = group_open(group, open);
-	int err = raw_readv(lookup->process, reads, trap_byte_reads(open, count, reads));
+	unsigned int count;
+	int err = raw_readv(lookup->process, &read, 1);
 
 	if (err)
 		return err;
-	traps_look_again(lookup, open, count);
+	group_look_again(lookup, group);
 	count = group_open(group, open);
 	for (unsigned int i = 0; i < count; i++)
 		open[i]->state = TRAP_NATIVE;
+	return 0;
+}
+
+/* What a settled lookup did not find is not there, unless it is of a byte of 0. */
+static void settle(struct group *group)
+{
+	for (unsigned int i = 0; i < group->count; i++) {
+		struct trap *trap = &group->traps[i];
+
+		if (trap->state != TRAP_OPEN)
+			continue;
+		if (!trap->zero) {
+			trap->state = TRAP_NATIVE;
+		} else if (trap->zeroes >= ZEROES) {
+			trap->state = TRAP_FOUND;
+			trap->original = 0;
+		}
+	}
+}
+
+/*
+ * Trap bytes that a registered patch shows. They can be CoreCLR's as well, but only where memory has
+ * one, too.
+ */
+static int set_registered_aside(struct lookup *lookup, struct group *group)
+{
+	const struct patches *patches = &lookup->process->patches;
+
+	for (unsigned int i = 0; i < group->count && patches_begin(patches); i++) {
+		struct trap *trap = &group->traps[i];
+		BYTE shown = 0, now = 0;
+		int err;
+
+		if (!patches_mask(patches, patches_begin(patches), trap->address, &shown, 1) ||
+		    shown != TRAP)
+			continue;
+		err = raw_read(lookup->process, trap->address, &now, 1);
+		if (err && err != EIO)
+			return err;
+		if (now != TRAP)
+			trap->state = TRAP_NATIVE;
+	}
 	return 0;
 }
 
@@ -116,9 +161,9 @@ static int resolve(struct lookup *lookup, struct group *group)
 {
 	struct trap *open[GROUP];
 	bool attached = true;
-	int err = 0;
+	int err = set_registered_aside(lookup, group);
 
-	if (atomic_load_explicit(&lookup->runtime->attached_guess, memory_order_relaxed))
+	if (!err && atomic_load_explicit(&lookup->runtime->attached_guess, memory_order_relaxed))
 		err = lookup_guesses(lookup, group);
 	if (!err && group_open(group, open)) {
 		uint64_t now = coarse_now();
@@ -131,13 +176,14 @@ static int resolve(struct lookup *lookup, struct group *group)
 			note_attached(lookup->runtime, true);
 		}
 	}
-	for (int i = 0; i < LOOKUPS && !err && group_open(group, open); i++)
-		err = lookup_table(lookup, group);
+	for (int i = 0; i < LOOKUPS && !err && group_open(group, open); i++) {
+		err = lookup_table(lookup, group, i + 1 == LOOKUPS);
+		if (!err && lookup->settled && (lookup->runtime->chained || i + 1 >= UNDATED))
+			settle(group);
+	}
 	for (unsigned int i = 0; i < group->count && !err; i++) {
 		struct trap *trap = &group->traps[i];
 
-		if (trap->state == TRAP_OPEN && trap->zeroes == LOOKUPS)
-			*trap = (struct trap){ .at = trap->at, .state = TRAP_FOUND };
 		if (trap->state == TRAP_OPEN)
 			trap->state = TRAP_NATIVE;
 		else if (trap->state == TRAP_FOUND)
@@ -146,16 +192,21 @@ static int resolve(struct lookup *lookup, struct group *group)
 	return err;
 }
 
-/* Take the trap bytes from *at on; *at moves behind them. */
+/* Take the trap bytes from *at on, of a SPAN; *at moves behind them. */
 static void collect(struct group *group, uint64_t address, BYTE *buffer, size_t size, size_t *at)
 {
+	size_t end = size;
+
 	group->count = 0;
 	while (group->count < GROUP) {
-		BYTE *trap = memchr(buffer + *at, TRAP, size - *at);
+		BYTE *trap = memchr(buffer + *at, TRAP, end - *at);
 
 		if (!trap) {
-			*at = size;
-			return;
+			*at = end;
+			if (group->count || end == size)
+				return;
+			end = size;
+			continue;
 		}
 		*at = (size_t)(trap - buffer) + 1;
 		group->traps[group->count++] = (struct trap){
@@ -163,17 +214,22 @@ static void collect(struct group *group, uint64_t address, BYTE *buffer, size_t 
 			.at = trap,
 			.index = TABLE_NONE,
 		};
+		if (group->count == 1 && size - *at >= SPAN)
+			end = *at + SPAN - 1;
 	}
 }
 
-/* Let the lookups of a group cost what chains of this table are long, and some. */
+/* Let the lookups of a group cost what they can with a table of this size, and some. */
 static void allow(struct lookup *lookup, const struct group *group)
 {
-	long chain = 16;
+	long chain = 16, scans = 4096;
 
 	if (lookup->known && lookup->runtime->bucket_count)
 		chain += 8 * (long)(lookup->table.count / lookup->runtime->bucket_count);
+	if (lookup->known && 8 * (long)lookup->table.count > scans)
+		scans = 8 * (long)lookup->table.count;
 	lookup->budget += (long)group->count * chain;
+	lookup->scans += scans < SCANS_MAX ? scans : SCANS_MAX;
 }
 
 /* Read a word anew in which a trap byte came or went, until it is understood. */

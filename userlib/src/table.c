@@ -13,7 +13,10 @@
 #define CHASH_ENTRY_SIZE 0x10
 #define CHASH_BUCKET_COUNT 0x14
 #define CHASH_BUCKETS 0x18
+#define CHASH_FREE 0x20
 #define CHASH_END 0x28
+#define PATCH_ID CHASH_END /* DebuggerPatchTable::m_patchId */
+#define PATCH_ID_END (PATCH_ID + 8)
 #define HASHENTRY_NEXT 4
 
 static uint32_t load32(const BYTE *at)
@@ -34,7 +37,7 @@ static uint64_t load64(const BYTE *at)
 
 struct raw_read table_header_read(const struct coreclr *runtime, struct table_header *header)
 {
-	uint32_t size = runtime->chained ? CHASH_END : 0;
+	uint32_t size = runtime->chained ? PATCH_ID_END : 0;
 
 	if (size < runtime->entries_at + 8)
 		size = runtime->entries_at + 8;
@@ -57,9 +60,13 @@ bool table_header_parse(const struct coreclr *runtime, const struct table_header
 	if (table->count > TABLE_ENTRIES_MAX || (table->count && !table->entries) ||
 	    table->entries > UINT64_MAX - (uint64_t)TABLE_ENTRIES_MAX * runtime->entry_size)
 		return false;
-	return !runtime->chained || (load32(bytes + CHASH_ENTRY_SIZE) == runtime->entry_size &&
-				     load32(bytes + CHASH_BUCKET_COUNT) == runtime->bucket_count &&
-				     load64(bytes + CHASH_BUCKETS) == runtime->buckets);
+	if (!runtime->chained)
+		return true;
+	table->free = load32(bytes + CHASH_FREE);
+	table->patch_id = load64(bytes + PATCH_ID);
+	return load32(bytes + CHASH_ENTRY_SIZE) == runtime->entry_size &&
+	       load32(bytes + CHASH_BUCKET_COUNT) == runtime->bucket_count &&
+	       load64(bytes + CHASH_BUCKETS) == runtime->buckets;
 }
 
 bool table_is_chained(const struct coreclr *runtime, const struct table_header *header,
@@ -145,23 +152,6 @@ int table_read(struct cordbmem_process *process, const struct coreclr *runtime,
 	else
 		*entries = block;
 	return err;
-}
-
-uint32_t table_search(const struct coreclr *runtime, const BYTE *entries, uint32_t count,
-		      uint64_t address)
-{
-	uint32_t freed = TABLE_NONE;
-
-	for (uint32_t i = 0; i < count; i++) {
-		const BYTE *entry = entries + (size_t)i * runtime->entry_size;
-
-		if (load64(entry + runtime->address_at) != address)
-			continue;
-		if (load64(entry + runtime->opcode_at))
-			return i;
-		freed = i;
-	}
-	return freed;
 }
 
 int table_read_buckets(struct cordbmem_process *process, const struct coreclr *runtime,

@@ -24,6 +24,9 @@
 struct table {
 	uint64_t entries;
 	uint32_t count;
+	/* Where it is "chained": what no addition and no removal leaves as it was. */
+	uint32_t free;	   /* m_iFree, the entry to be used next */
+	uint64_t patch_id; /* m_patchId, of the patch that is added next */
 };
 
 /* A read of the header, for one's own raw_readv, and what it tells. */
@@ -34,9 +37,14 @@ struct raw_read table_header_read(const struct coreclr *runtime, struct table_he
 /* False: that is no table, or not the one that was found. */
 bool table_header_parse(const struct coreclr *runtime, const struct table_header *header,
 			struct table *table);
+/* Whether the entries are where they were; and whether the same are in use. */
 static inline bool table_same(const struct table *a, const struct table *b)
 {
 	return a->entries == b->entries && a->count == b->count;
+}
+static inline bool table_unchanged(const struct table *a, const struct table *b)
+{
+	return table_same(a, b) && a->free == b->free && a->patch_id == b->patch_id;
 }
 
 /* What the header says of buckets; false: it is no CHashTable of this runtime's entries. */
@@ -62,13 +70,6 @@ static inline uint64_t table_entry_at(const struct coreclr *runtime, const struc
 {
 	return table->entries + (uint64_t)index * runtime->entry_size;
 }
-
-/*
- * The entry of that address in a copy of the entries, in use or, if there is none, freed;
- * else TABLE_NONE.
- */
-uint32_t table_search(const struct coreclr *runtime, const BYTE *entries, uint32_t count,
-		      uint64_t address);
 
 /* What is read of an entry; opcode first, see table_entry_reads. */
 struct table_entry {

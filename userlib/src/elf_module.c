@@ -3,7 +3,7 @@
  * ELF modules in a live process. The process may have forged every number, so each
  * loop has a bound of its own and all arithmetic may wrap.
  */
-#include "elf.h"
+#include "elf_module.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 #define HEADERS_MAX 64U	 /* program headers */
 #define DYNAMIC_MAX 128U /* dynamic entries */
-#define CHAIN_MAX 4096	 /* symbols of one hash bucket */
+#define CHAIN_MAX 128	 /* symbols of one hash bucket */
 #define NAME_MAX_READ 64U
 
 /* A read that fails for its address's sake makes the module none. */
@@ -151,7 +151,8 @@ static int find_gnu(struct cordbmem_process *process, const struct elf_module *m
 		uint32_t buckets, first, bloom_words, bloom_shift;
 	} header;
 	uint64_t buckets, chain;
-	uint32_t number, value;
+	uint32_t number, values[CHAIN_MAX];
+	struct raw_read first;
 	int err = read_module(process, module->gnu_hash, &header, sizeof(header));
 
 	if (err || !header.buckets)
@@ -163,20 +164,21 @@ static int find_gnu(struct cordbmem_process *process, const struct elf_module *m
 	if (err || number < header.first)
 		return err ? err : ENOENT;
 
-	for (int steps = 0; steps < CHAIN_MAX; steps++, number++) {
-		err = read_module(process, chain + UINT64_C(4) * (number - header.first), &value,
-				  sizeof(value));
-		if (err)
-			return err;
-		if ((value | 1) == (hash | 1)) {
-			err = take_symbol(process, module, number, name, address, size);
+	first = (struct raw_read){ .address = chain + UINT64_C(4) * (number - header.first),
+				   .buffer = values,
+				   .size = sizeof(values) };
+	err = raw_readv(process, &first, 1);
+	for (uint32_t i = 0; i < first.got / sizeof(values[0]) && !err; i++) {
+		if ((values[i] | 1) == (hash | 1)) {
+			err = take_symbol(process, module, number + i, name, address, size);
 			if (err != ENOENT)
 				return err;
+			err = 0;
 		}
-		if (value & 1)
+		if (values[i] & 1)
 			break;
 	}
-	return ENOENT;
+	return err ? err : ENOENT;
 }
 
 static uint32_t sysv_hash_of(const char *name)

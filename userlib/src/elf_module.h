@@ -3,8 +3,8 @@
  * The exported data of an ELF module in a live process: what dlsym would find
  * there, from memory alone.
  */
-#ifndef CORDBMEM_SRC_ELF_H
-#define CORDBMEM_SRC_ELF_H
+#ifndef CORDBMEM_SRC_ELF_MODULE_H
+#define CORDBMEM_SRC_ELF_MODULE_H
 
 #include <stdint.h>
 
@@ -35,4 +35,4 @@ int elf_open(struct cordbmem_process *process, uint64_t base, struct elf_module 
 int elf_find(struct cordbmem_process *process, const struct elf_module *module, const char *name,
 	     uint64_t *address, uint64_t *size);
 
-#endif /* CORDBMEM_SRC_ELF_H */
+#endif /* CORDBMEM_SRC_ELF_MODULE_H */
