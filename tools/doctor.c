@@ -5,21 +5,26 @@
 #include <getopt.h>
 
 #include "out.h"
+#include "runtime.h"
 #include "tool.h"
 
 static const char help[] =
 	"usage: cordbmem doctor [--portable] PID\n"
 	"\n"
 	"Say whether the caller can read this process, and if not, why not and what to do.\n"
-	"Nothing of the process is read.\n"
+	"Nothing of the process is read but what tells whether it has a .NET runtime.\n"
 	"\n"
 	"Each line is one thing that a read depends on:\n"
 	"  ok    as it should be\n"
 	"  warn  does not stop a read, or not for sure\n"
 	"  FAIL  stops a read\n"
 	"  ?     cannot be seen from here\n"
+	"  -     is not there, and need not be\n"
 	"The check \"open\" is the attempt itself; it decides, whatever the others suppose.\n"
-	"The last line is the verdict.\n"
+	"\n"
+	"If it can be read, the line \"runtime\" says which .NET runtime (CoreCLR) it has, and\n"
+	"whether a debugger is attached; warn: that its breakpoints cannot be listed or hidden.\n"
+	"It has no say in the verdict, the last line, nor in the exit status.\n"
 	"\n"
 	"      --portable   ask for reads through /proc/PID/mem, without the module\n"
 	"  -h, --help       show this help\n"
@@ -45,6 +50,30 @@ static void report(void *context, const struct cordbmem_check *check)
 	*reason = check->reason;
 }
 
+/* Not a check of the library's, since a read does not depend on it. */
+static void report_runtime(pid_t pid, const struct cordbmem_options *options)
+{
+	struct cordbmem_coreclr runtime = CORDBMEM_CORECLR_INIT;
+	struct cordbmem_error error = CORDBMEM_ERROR_INIT;
+	struct cordbmem_process *process;
+	const char *word = "warn";
+
+	/* It may have gone just now. */
+	if (FAILED(cordbmem_process_open(pid, options, &process, &error)))
+		return;
+	if (SUCCEEDED(cordbmem_process_find_coreclr(process, 0, &runtime, &error)))
+		word = "ok";
+	else if (error.reason == CORDBMEM_REASON_NO_RUNTIME)
+		word = "-";
+	out_format("%-4s  %-14s  ", word, "runtime");
+	if (error.hr == S_OK)
+		runtime_put(&runtime, runtime_debugger(process));
+	else
+		out_text(error.text);
+	out_text("\n");
+	cordbmem_process_free(process);
+}
+
 static int diagnose(pid_t pid, const struct cordbmem_options *options)
 {
 	uint32_t reason = CORDBMEM_REASON_NONE;
@@ -52,6 +81,7 @@ static int diagnose(pid_t pid, const struct cordbmem_options *options)
 	int code;
 
 	if (SUCCEEDED(hr)) {
+		report_runtime(pid, options);
 		out_format("\nverdict: process %d can be read\n", pid);
 		return EXIT_OK;
 	}

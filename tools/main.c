@@ -11,7 +11,8 @@
 #include "out.h"
 #include "tool.h"
 
-static const struct verb *const verbs[] = { &read_verb, &info_verb, &doctor_verb };
+static const struct verb *const verbs[] = { &read_verb, &breakpoints_verb, &info_verb,
+					    &doctor_verb };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -38,13 +39,15 @@ static const char help_end[] =
 	"  4  refused: this caller may not read this process, or not open /dev/cordbmem\n"
 	"  5  there is no such process, it has no memory, or it went away\n"
 	"  6  the module is not loaded\n"
-	"With 1 to 6 one line on standard error says why; doctor says it in its report.\n";
+	"  7  the process has no .NET runtime (CoreCLR), or none that is ready: ask later\n"
+	"  8  its .NET runtime is of an unknown version, or contradicts itself\n"
+	"With 1 to 8 one line on standard error says why; doctor says it in its report.\n";
 
 static int show_general_help(void)
 {
 	out_text(help_start);
 	for (size_t i = 0; i < VERBS; i++)
-		out_format("  %-8s %s\n", verbs[i]->name, verbs[i]->summary);
+		out_format("  %-11s  %s\n", verbs[i]->name, verbs[i]->summary);
 	out_text(help_end);
 	return EXIT_OK;
 }

@@ -6,6 +6,8 @@
 #include "out.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,11 +16,37 @@
 static char pending[64 * 1024];
 static size_t used;
 static int error;
+static int give_up_fd = -1;
+
+void out_give_up_for(int fd)
+{
+	give_up_fd = fd;
+}
+
+/* Returns false to give up. What poll() allows does not wait if it is PIPE_BUF or less. */
+static bool wait_for_reader(size_t *size)
+{
+	struct pollfd fds[] = {
+		{ .fd = STDOUT_FILENO, .events = POLLOUT },
+		{ .fd = give_up_fd, .events = POLLIN },
+	};
+
+	if (*size > PIPE_BUF)
+		*size = PIPE_BUF;
+	while (poll(fds, 2, -1) < 0 && errno == EINTR)
+		;
+	return fds[0].revents || !fds[1].revents;
+}
 
 static bool write_all(const char *bytes, size_t size)
 {
 	while (size && !error) {
-		ssize_t n = write(STDOUT_FILENO, bytes, size);
+		size_t piece = size;
+		ssize_t n;
+
+		if (give_up_fd >= 0 && !wait_for_reader(&piece))
+			return true;
+		n = write(STDOUT_FILENO, bytes, piece);
 
 		if (n >= 0) {
 			bytes += n;

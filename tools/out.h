@@ -13,6 +13,12 @@ bool out_bytes(const void *bytes, size_t size);
 bool out_text(const char *text);
 bool out_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * Once fd is readable, drop what would have to wait for its reader: a pipe that nobody empties
+ * must not keep a signal from ending the program. It is no error.
+ */
+void out_give_up_for(int fd);
+
 /* Write out what is buffered. Returns 0, or the errno of the first failure. */
 int out_flush(void);
 

@@ -10,6 +10,7 @@
 #include "maps.h"
 #include "patch.h"
 #include "read.h"
+#include "runtime.h"
 #include "tool.h"
 
 static const char help[] =
@@ -40,6 +41,10 @@ static const char help[] =
 	"                            memory) in place of what is there, as ReadMemory does\n"
 	"                            with a breakpoint. May be given many times; where\n"
 	"                            patches overlap, the first one given wins\n"
+	"  -m, --managed             show the original bytes in place of the breakpoints that\n"
+	"                            CoreCLR has put into the code of a .NET process, as\n"
+	"                            'cordbmem breakpoints' lists them. The exit status is 7 or\n"
+	"                            8, and nothing is printed, when that cannot be done\n"
 	"  -s, --string              print the NUL-terminated string (UTF-8) at ADDRESS.\n"
 	"                            SIZE is the most to read, 4K if it is left out\n"
 	"  -w, --string16            likewise for UTF-16, little-endian, as .NET has it\n"
@@ -69,9 +74,11 @@ static const char help[] =
 
 enum { OPT_PORTABLE = 256 };
 
+/* clang-format off */
 static const struct option long_options[] = {
 	{ "raw", no_argument, NULL, 'r' },
 	{ "patch", required_argument, NULL, 'p' },
+	{ "managed", no_argument, NULL, 'm' },
 	{ "string", no_argument, NULL, 's' },
 	{ "string16", no_argument, NULL, 'w' },
 	{ "no-squeeze", no_argument, NULL, 'v' },
@@ -80,6 +87,7 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
+/* clang-format on */
 
 struct read_args {
 	pid_t pid;
@@ -87,6 +95,7 @@ struct read_args {
 	struct request request;
 	struct cordbmem_options open;
 	struct patch_args patches;
+	bool managed;
 };
 
 /* ---- arguments ---- */
@@ -140,13 +149,16 @@ static int parse_args(struct read_args *args, int argc, char **argv, bool *helpe
 	int option;
 
 	while (code == EXIT_OK &&
-	       (option = getopt_long(argc, argv, ":rp:swvnh", long_options, NULL)) != -1) {
+	       (option = getopt_long(argc, argv, ":rp:mswvnh", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'r':
 			args->request.raw = true;
 			break;
 		case 'p':
 			code = patch_args_add(&args->patches, &read_verb, optarg);
+			break;
+		case 'm':
+			args->managed = true;
 			break;
 		case 's':
 			code = set_kind(&args->request, REQUEST_STRING);
@@ -232,6 +244,8 @@ static int run(int argc, char **argv)
 			code = resolve(&args, process);
 		if (code == EXIT_OK)
 			code = patch_args_register(&args.patches, &read_verb, process);
+		if (code == EXIT_OK && args.managed)
+			code = runtime_find(process, NULL);
 		if (code == EXIT_OK)
 			code = read_request(process, &args.request);
 	}

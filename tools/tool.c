@@ -95,22 +95,33 @@ int exit_code_of(uint32_t reason)
 	case CORDBMEM_REASON_YAMA:
 	case CORDBMEM_REASON_REFUSED:
 		return EXIT_REFUSED;
+	case CORDBMEM_REASON_NO_RUNTIME:
+	case CORDBMEM_REASON_RUNTIME_NOT_READY:
+		return EXIT_NO_RUNTIME;
+	case CORDBMEM_REASON_RUNTIME_UNKNOWN:
+	case CORDBMEM_REASON_RUNTIME_INCONSISTENT:
+		return EXIT_RUNTIME_UNKNOWN;
 	}
 	return EXIT_FAILED;
 }
 
-bool parse_pid(const char *text, pid_t *pid)
+bool parse_number(const char *text, int max, int *value)
 {
 	char *end;
-	long value;
+	long number;
 
 	/* strtol would take blanks and signs. */
 	if (*text < '0' || *text > '9')
 		return false;
 	errno = 0;
-	value = strtol(text, &end, 10);
-	if (*end || errno || value < 1 || value > INT_MAX)
+	number = strtol(text, &end, 10);
+	if (*end || errno || number < 1 || number > max)
 		return false;
-	*pid = (pid_t)value;
+	*value = (int)number;
 	return true;
+}
+
+bool parse_pid(const char *text, pid_t *pid)
+{
+	return parse_number(text, INT_MAX, pid);
 }

@@ -20,7 +20,9 @@ enum exit_code {
 	EXIT_PARTIAL = 3,
 	EXIT_REFUSED = 4,
 	EXIT_GONE = 5,
-	EXIT_NO_MODULE = 6
+	EXIT_NO_MODULE = 6,
+	EXIT_NO_RUNTIME = 7,
+	EXIT_RUNTIME_UNKNOWN = 8
 };
 
 /* One word after "cordbmem"; argv[0] of run() is that word. */
@@ -32,6 +34,7 @@ struct verb {
 };
 
 extern const struct verb read_verb;
+extern const struct verb breakpoints_verb;
 extern const struct verb info_verb;
 extern const struct verb doctor_verb;
 
@@ -51,7 +54,8 @@ int show_help(const struct verb *verb);
 /* The exit code that stands for a failure of the library. */
 int exit_code_of(uint32_t reason);
 
-/* A positive decimal number that fits a pid_t. */
+/* A decimal number from 1 to max. */
+bool parse_number(const char *text, int max, int *value);
 bool parse_pid(const char *text, pid_t *pid);
 
 /*
