@@ -73,6 +73,7 @@ static unsafe class Shop
         MethodInfo price = typeof(Shop).GetMethod(nameof(Price), BindingFlags.NonPublic | BindingFlags.Static)!;
 
         Say("method", (ulong)NativeCode(price));
+        Say("token", (ulong)price.MetadataToken);
         Say("counters", (ulong)counters);
         Console.Out.WriteLine("name Shop.Price");
         Console.Out.WriteLine("program .NET " + Environment.Version);

@@ -1,56 +1,24 @@
 // SPDX-License-Identifier: MIT
 /*
- * Starting the program that is read, talking to it, and planting traps in it.
+ * The functions of target.h.
  */
-#include "show.h"
+#include "target.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-static const struct {
-	const char *name, *value;
-} environment[] = {
-	/* No library for cultures is needed, and none is there. */
-	{ "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "1" },
-	/* A method is compiled once and stays where it is. */
-	{ "DOTNET_TieredCompilation", "0" },
-	/* The compiler writes /tmp/perf-PID.map: address, size and name of what it made. */
-	{ "DOTNET_PerfMapEnabled", "3" },
-	/*
-	 * By default the runtime maps its code twice, once to write and once to run, and only it can
-	 * write. The traps here are written from outside, so the memory must be ordinary.
-	 */
-	{ "DOTNET_EnableWriteXorExecute", "0" },
-	/* The runtime's own debugger is not wanted here. */
-	{ "DOTNET_EnableDiagnostics", "0" },
-};
-
-static _Noreturn void run(char **argv, int in, int out)
-{
-	/* Whatever becomes of the demo, it does not stay behind. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (size_t i = 0; i < sizeof(environment) / sizeof(environment[0]); i++)
-		setenv(environment[i].name, environment[i].value, 1);
-	dup2(in, STDIN_FILENO);
-	dup2(out, STDOUT_FILENO);
-	execvp(argv[0], argv);
-	perror(argv[0]);
-	_exit(127);
-}
+#include "view.h"
 
 /* The lines up to "ready" in which it tells of itself. */
 static void introduce(struct target *target)
 {
-	char line[256], *value;
+	char *line, *value;
 
-	while (fgets(line, sizeof(line), target->from)) {
-		line[strcspn(line, "\n")] = 0;
+	while ((line = child_line(&target->child))) {
 		if (!strcmp(line, "ready"))
 			return;
 		value = strchr(line, ' ');
@@ -59,6 +27,8 @@ static void introduce(struct target *target)
 		*value++ = 0;
 		if (!strcmp(line, "method"))
 			target->method = strtoull(value, NULL, 16);
+		else if (!strcmp(line, "token"))
+			target->token = (uint32_t)strtoul(value, NULL, 16);
 		else if (!strcmp(line, "counters"))
 			target->counters = strtoull(value, NULL, 16);
 		else if (!strcmp(line, "name"))
@@ -94,85 +64,138 @@ static void find_in_perf_map(struct target *target)
 
 void target_start(struct target *target, char **argv)
 {
-	int to[2], from[2];
+	/* .NET's compiler, too, then writes /tmp/perf-PID.map: address, size and name of what it made. */
+	static char perf_map[] = "DOTNET_PerfMapEnabled=3";
 
 	*target = (struct target){ 0 };
-	if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
-		give_up("no pipes");
-	target->pid = fork();
-	if (target->pid < 0)
-		give_up("no process");
-	if (!target->pid)
-		run(argv, to[0], from[1]);
-	close(to[0]);
-	close(from[1]);
-	target->to = fdopen(to[1], "w");
-	target->from = fdopen(from[0], "r");
-	if (!target->to || !target->from)
-		give_up("no memory");
+	child_start(&target->child, "the program that is read", argv, perf_map);
+	target->pid = target->child.pid;
 	introduce(target);
 	find_in_perf_map(target);
 }
 
-long target_tell(struct target *target, const char *word, const char *answer)
+void target_pause(struct target *target)
 {
-	size_t length = strlen(answer);
-	char line[256];
-
-	fprintf(target->to, "%s\n", word);
-	fflush(target->to);
-	if (!fgets(line, sizeof(line), target->from) || strncmp(line, answer, length) ||
-	    line[length] != ' ')
-		give_up("the program that is read gave no answer");
-	return strtol(line + length, NULL, 10);
+	child_tell(&target->child, "pause", "paused");
 }
 
-/* As a debugger does: this library and this module never write. */
-void target_write(const struct target *target, uint64_t address, unsigned char byte)
+long target_resume(struct target *target)
+{
+	return strtol(child_tell(&target->child, "resume", "resumed "), NULL, 10);
+}
+
+struct mapping {
+	uint64_t start, end, offset;
+	char rights[5];
+	char name[8]; /* its begin */
+};
+
+static FILE *open_maps(const struct target *target)
 {
 	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", target->pid);
+	file = fopen(path, "re");
+	if (!file)
+		give_up("the program's mappings cannot be read");
+	return file;
+}
+
+static bool next_mapping(FILE *maps, struct mapping *mapping)
+{
+	char line[5000];
+
+	if (!fgets(line, sizeof(line), maps))
+		return false;
+	mapping->name[0] = 0;
+	return sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %*s %7s", &mapping->start,
+		      &mapping->end, mapping->rights, &mapping->offset, mapping->name) >= 4;
+}
+
+/*
+ * As a debugger does: this library and this module never write. What is shared cannot be written
+ * through /proc/PID/mem, and so is .NET's code, which it maps twice, once to write and once to
+ * run; so there the byte is written into what is mapped.
+ */
+void target_write(const struct target *target, uint64_t address, unsigned char byte)
+{
+	FILE *maps = open_maps(target);
+	struct mapping mapping;
+	off_t at = (off_t)address;
+	char path[128];
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/mem", target->pid);
+	while (next_mapping(maps, &mapping)) {
+		if (address < mapping.start || address >= mapping.end || mapping.rights[3] != 's')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, target->pid,
+			 mapping.start, mapping.end);
+		at = (off_t)(address - mapping.start + mapping.offset);
+	}
+	fclose(maps);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || pwrite(fd, &byte, 1, (off_t)address) != 1)
+	if (fd < 0 || pwrite(fd, &byte, 1, at) != 1) {
+		perror(path);
 		give_up("a trap cannot be written");
+	}
 	close(fd);
 }
 
 void target_find_hole(const struct target *target, uint64_t after, uint64_t *start, uint64_t *end)
 {
-	char path[64], line[512], rights[5];
-	uint64_t from, to;
-	FILE *file;
+	FILE *maps = open_maps(target);
+	struct mapping mapping;
 
 	*end = 0;
-	snprintf(path, sizeof(path), "/proc/%d/maps", target->pid);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s", &from, &to, rights) != 3)
-			continue;
-		if (*end && from != *end)
+	while (next_mapping(maps, &mapping)) {
+		if (*end && mapping.start != *end)
 			break;
 		*end = 0;
-		if (to <= after || rights[0] != 'r' || strstr(line, "[v"))
+		if (mapping.end <= after || mapping.rights[0] != 'r' ||
+		    !strncmp(mapping.name, "[v", 2))
 			continue;
-		*start = from;
-		*end = to;
+		*start = mapping.start;
+		*end = mapping.end;
 	}
-	if (file)
-		fclose(file);
+	fclose(maps);
 	if (!*end)
 		give_up("no mapping of the program ends before a hole");
 }
 
-void target_stop(struct target *target)
+static bool thread_runs_free(const struct target *target, const char *thread)
 {
-	int status;
+	char path[64], line[256], state = 0;
+	int tracer = -1;
+	FILE *file;
 
-	fclose(target->to);
-	if (waitpid(target->pid, &status, 0) != target->pid)
-		give_up("the program that was read is lost");
-	fclose(target->from);
-	claim(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the program ended well");
+	snprintf(path, sizeof(path), "/proc/%d/task/%.16s/status", target->pid, thread);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		sscanf(line, "State: %c", &state);
+		sscanf(line, "TracerPid: %d", &tracer);
+	}
+	if (file)
+		fclose(file);
+	/* One that has just ended has no file, or no lines. */
+	return !state || (state != 'T' && state != 't' && !tracer);
+}
+
+bool target_runs_free(const struct target *target)
+{
+	bool all = true;
+	struct dirent *thread;
+	char path[64];
+	DIR *threads;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", target->pid);
+	threads = opendir(path);
+	if (!threads)
+		give_up("the program's threads cannot be listed");
+	while ((thread = readdir(threads)))
+		if (thread->d_name[0] != '.')
+			all = all && thread_runs_free(target, thread->d_name);
+	closedir(threads);
+	return all;
 }

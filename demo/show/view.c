@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the demo puts on the screen, and the check of what it says.
+ * The functions of view.h.
  */
-#include "show.h"
+#include "view.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ROW 8
-#define WIDTH 96
+#define WIDTH 100
 
 static unsigned int count;
 
@@ -67,6 +69,8 @@ static void show_row(const unsigned char *bytes, size_t start, size_t size,
 void show_side_by_side(uint64_t address, const unsigned char *left, const unsigned char *right,
 		       size_t size, const struct mark *marks, size_t marked)
 {
+	printf("   %-12s   %-25s  %s\n", "address", "in memory: READ (ioctl)",
+	       "as compiled: ReadMemory");
 	for (size_t row = 0; row < size; row += ROW) {
 		bool noted = false;
 
@@ -86,22 +90,26 @@ void show_side_by_side(uint64_t address, const unsigned char *left, const unsign
 	}
 }
 
-void show_wrapped(const char *indent, const char *text)
+void show_text(const char *begin, const char *indent, const char *format, ...)
 {
+	const char *blank = begin;
+	char text[2048], *word = text;
 	size_t column = 0;
+	va_list args;
 
-	while (*text) {
-		size_t word = strcspn(text, " ");
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	while (*word) {
+		size_t length = strcspn(word, " ");
 
-		if (column && column + 1 + word > WIDTH) {
+		if (column && column + 1 + length > WIDTH) {
 			putchar('\n');
 			column = 0;
+			blank = indent;
 		}
-		if (column)
-			column += (size_t)printf(" %.*s", (int)word, text);
-		else
-			column = (size_t)printf("%s%.*s", indent, (int)word, text);
-		text += word + strspn(text + word, " ");
+		column += (size_t)printf("%s%.*s", column ? " " : blank, (int)length, word);
+		word += length + strspn(word + length, " ");
 	}
 	putchar('\n');
 }
