@@ -9,6 +9,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 
 CFLAGS ?= -O2 -g
+OBJCOPY ?= objcopy
 CXXFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wconversion -Werror
 INCLUDES := -Iuserlib/include -Iuapi
@@ -88,11 +89,12 @@ build/obj/userlib/%.o build/sanitized/userlib/%.o: EXTRA = -fPIC -fvisibility=hi
 need = $(if $(strip $(1)),,$(error $@: there is nothing to build it from in $(2)))
 
 lib: build/libcordbmem.a build/libcordbmem.so build/libcordbmem.pc
+# One object in which only what the headers declare is global: a static library has no version script.
 build/libcordbmem.a: $(LIB_OBJECTS)
 	$(call need,$^,userlib/src)
 	@rm -f $@
 	$(call say,AR)
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(LD) -r -o $(@:.a=.o) $^ && $(OBJCOPY) --localize-hidden $(@:.a=.o) && $(AR) rcs $@ $(@:.a=.o)
 build/libcordbmem.so.$(VERSION): $(LIB_OBJECTS) userlib/libcordbmem.map
 	$(call need,$(LIB_OBJECTS),userlib/src)
 	$(call say,LD)
@@ -109,7 +111,8 @@ build/libcordbmem.pc: userlib/libcordbmem.pc.in FORCE
 
 # Linked statically with the library, so that it runs from anywhere.
 tools: build/cordbmem
-build/cordbmem: $(TOOL_OBJECTS) build/libcordbmem.a
+# maps.o is the library's, but none of its interface.
+build/cordbmem: $(TOOL_OBJECTS) build/obj/userlib/src/maps.o build/libcordbmem.a
 	$(call need,$(TOOL_OBJECTS),tools)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
@@ -123,13 +126,16 @@ UNIT_TESTS := $(patsubst %.c,build/%,$(call tests_in,unit))
 UNIT_HELPERS := $(patsubst %.c,build/sanitized/%.o,$(call helpers_in,unit))
 KERNEL_TESTS := $(patsubst %.c,build/%,$(call tests_in,kernel))
 KERNEL_HELPERS := $(patsubst %.c,build/obj/%.o,$(call helpers_in,kernel))
-FUZZERS := $(patsubst %.c,build/%,$(wildcard tests/fuzz/*.c))
+FUZZERS := build/tests/fuzz/fuzz_ioctl
+# It needs no VM, but the forged runtime of the unit tests and their sanitizers.
+HOST_FUZZERS := build/tests/fuzz/fuzz_coreclr
 BENCH_OBJECTS := $(patsubst %.c,build/obj/%.o,$(wildcard bench/*.c))
 CORECLR_TESTS := $(patsubst %.c,build/%,$(call tests_in,coreclr))
 CORECLR_HELPERS := $(patsubst %.c,build/obj/%.o,$(call helpers_in,coreclr))
 
 build/obj/tools/%.o: EXTRA = -Iuserlib/src
 build/sanitized/tests/%.o: EXTRA = -Iuserlib/src -pthread
+build/sanitized/tests/fuzz/%.o: EXTRA = -Iuserlib/src -Itests/unit -pthread
 build/obj/tests/kernel/%.o: EXTRA = -isystem $(dir $(LINUX_SOURCE))tools/testing/selftests -pthread
 build/obj/tests/coreclr/%.o: EXTRA = -isystem $(dir $(LINUX_SOURCE))tools/testing/selftests -pthread
 build/obj/bench/coreclr.o: EXTRA = -Itests/coreclr
@@ -154,6 +160,10 @@ $(FUZZERS): build/%: build/obj/%.o build/libcordbmem.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
+$(HOST_FUZZERS): build/%: build/sanitized/%.o $(UNIT_HELPERS) $(LIB_SANITIZED)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ -lcmocka $(LIB_LIBS)
 build/bench/coreclr: build/obj/bench/coreclr.o build/obj/bench/report.o $(CORECLR_HELPERS) build/libcordbmem.a
 	@mkdir -p $(@D)
 	$(call say,LD)
@@ -165,7 +175,7 @@ build/bench/bench: $(filter-out %/coreclr.o,$(BENCH_OBJECTS)) build/libcordbmem.
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 unit-tests: $(UNIT_TESTS)
-kernel-tests: $(KERNEL_TESTS) $(FUZZERS)
+kernel-tests: $(KERNEL_TESTS) $(FUZZERS) $(HOST_FUZZERS)
 coreclr-tests: $(CORECLR_TESTS)
 
 check-unit: unit-tests tools
@@ -199,7 +209,7 @@ install: lib tools
 
 # The downloads stay: they are 250 MB and change only with Debian's releases.
 clean:
-	find build -mindepth 1 -maxdepth 1 ! -name kernels ! -name linux-source -exec rm -rf {} +
+	find build -mindepth 1 -maxdepth 1 ! -name kernels ! -name linux-source ! -name coreclr -exec rm -rf {} +
 distclean:
 	rm -rf build
 

@@ -48,6 +48,11 @@ FIXTURE_VARIANT_ADD(unit, strings) { .program = "test_strings" };
 FIXTURE_VARIANT_ADD(unit, chains) { .program = "test_chains" };
 FIXTURE_VARIANT_ADD(unit, scatter) { .program = "test_scatter" };
 FIXTURE_VARIANT_ADD(unit, threads) { .program = "test_threads" };
+FIXTURE_VARIANT_ADD(unit, com) { .program = "test_com" };
+FIXTURE_VARIANT_ADD(unit, com_process) { .program = "test_com_process" };
+FIXTURE_VARIANT_ADD(unit, com_targets) { .program = "test_com_targets" };
+FIXTURE_VARIANT_ADD(unit, coreclr_masking) { .program = "test_coreclr_masking" };
+FIXTURE_VARIANT_ADD(unit, coreclr_listing) { .program = "test_coreclr_listing" };
 /* clang-format on */
 
 /* Shows what a program said, as a comment, so that its results are not taken for ours. */
