@@ -165,16 +165,16 @@ static void open_handles(struct bench *b)
 
 	b->device = open(CORDBMEM_DEVICE, O_RDWR | O_CLOEXEC);
 	if (b->device < 0)
-		die("cannot open " CORDBMEM_DEVICE);
+		give_up("cannot open " CORDBMEM_DEVICE);
 	if (ioctl(b->device, CORDBMEM_IOC_ATTACH, &attach))
-		die("cannot attach");
+		give_up("cannot attach");
 	b->target = attach.target_fd;
 	snprintf(path, sizeof(path), "/proc/%d/mem", b->pid);
 	b->mem = open(path, O_RDONLY | O_CLOEXEC);
 	if (b->mem < 0)
-		die("cannot open the target's mem file");
+		give_up("cannot open the target's mem file");
 	if (cordbmem_process_open(b->pid, NULL, &b->process, &error) != S_OK)
-		die(error.text);
+		give_up(error.text);
 }
 
 static void close_handles(struct bench *b)
@@ -213,7 +213,7 @@ static double measure(struct bench *b, method_fn run, unsigned int rounds, unsig
 
 		for (unsigned int i = 0; i < calls; i++)
 			if (!run(b))
-				die("a read failed");
+				give_up("a read failed");
 		spent = now() - before - clock_cost();
 		if (spent < least)
 			least = spent;
@@ -266,14 +266,14 @@ static void add_patches(struct bench *b, size_t count)
 	struct cordbmem_patch *patches = calloc(count, sizeof(*patches));
 
 	if (!patches)
-		die("no memory for patches");
+		give_up("no memory for patches");
 	for (size_t i = 0; i < count; i++) {
 		patches[i].address = (uintptr_t)b->region + 32 + i * (REGION / 2 / count);
 		patches[i].size = 1;
 		patches[i].original[0] = 0x55;
 	}
 	if (cordbmem_process_add_patches(b->process, patches, count) != S_OK)
-		die("cannot add patches");
+		give_up("cannot add patches");
 	free(patches);
 }
 
@@ -286,17 +286,17 @@ int main(int argc, char **argv)
 	int missed;
 
 	if (argc != 2)
-		die("usage: bench FILE.json");
+		give_up("usage: bench FILE.json");
 	b->region = mmap(NULL, REGION, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	b->buffer = mmap(NULL, REGION, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (b->region == MAP_FAILED || b->buffer == MAP_FAILED)
-		die("no memory");
+		give_up("no memory");
 	memset(b->region, 0x5a, REGION);
 	memset(b->buffer, 1, REGION);
 	b->pid = start_target(b->region);
 	/* it stops when its pages are there */
 	if (b->pid < 0 || waitpid(b->pid, NULL, WUNTRACED) != b->pid)
-		die("cannot start the target");
+		give_up("cannot start the target");
 	open_handles(b);
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {

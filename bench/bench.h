@@ -18,8 +18,8 @@ struct row {
 	double instructions;
 };
 
-/** die() - print @what and errno, exit with 2 */
-_Noreturn void die(const char *what);
+/** give_up() - print @what and errno, exit with 2 */
+_Noreturn void give_up(const char *what);
 /** now() - CLOCK_MONOTONIC in ns, which are instructions under --icount */
 uint64_t now(void);
 /** clock_cost() - what two calls of now() in a row differ by */
@@ -30,5 +30,9 @@ void print_table(void);
 void write_json(const char *path);
 /** print_goals() - compare with the project's goals; returns how many are missed */
 int print_goals(void);
+/** print_rows() - one line per figure */
+void print_rows(void);
+/** print_coreclr_goals() - likewise, for the figures of coreclr.c */
+int print_coreclr_goals(void);
 
 #endif /* BENCH_H */

@@ -15,7 +15,7 @@
 static struct row rows[MAX_ROWS];
 static size_t row_count;
 
-_Noreturn void die(const char *what)
+_Noreturn void give_up(const char *what)
 {
 	fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
 	exit(2);
@@ -39,7 +39,7 @@ uint64_t clock_cost(void)
 		if (!least || b - a < least)
 			least = b - a;
 		if (i > 1000)
-			die("the clock stands still");
+			give_up("the clock stands still");
 	}
 	return least;
 }
@@ -47,7 +47,7 @@ uint64_t clock_cost(void)
 void add_row(const struct row *row)
 {
 	if (row_count == MAX_ROWS)
-		die("too many rows");
+		give_up("too many rows");
 	rows[row_count++] = *row;
 }
 
@@ -97,12 +97,19 @@ void print_table(void)
 	}
 }
 
+void print_rows(void)
+{
+	for (size_t i = 0; i < row_count; i++)
+		printf("%-18s %7zu patches  %-18s %9.0f\n", rows[i].work, rows[i].patches,
+		       rows[i].method, rows[i].instructions);
+}
+
 void write_json(const char *path)
 {
 	FILE *f = fopen(path, "w");
 
 	if (!f)
-		die(path);
+		give_up(path);
 	fputs("[\n", f);
 	for (size_t i = 0; i < row_count; i++) {
 		const struct row *r = &rows[i];
@@ -115,7 +122,7 @@ void write_json(const char *path)
 	}
 	fputs("]\n", f);
 	if (fclose(f))
-		die(path);
+		give_up(path);
 }
 
 static int goal(const char *what, double value, double reference, double limit)
@@ -143,5 +150,26 @@ int print_goals(void)
 	missed += goal("ReadMemory of 64 B with 10,000 patches / with none",
 		       figure("warm", 64, 1, 10000, "ReadMemory"),
 		       figure("warm", 64, 1, 0, "ReadMemory"), 1.20);
+	return missed;
+}
+
+int print_coreclr_goals(void)
+{
+	const char *const works[] = { "over_breakpoint", "beside_breakpoint", "native_trap" };
+	int missed = 0;
+
+	puts("\nGoals, as ratios within this run");
+	for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++) {
+		double one = figure(works[i], 64, 1, 1, "ReadMemory");
+
+		if (one <= 0)
+			continue;
+		printf("%s: ", works[i]);
+		missed += goal("64 B with 1,381 breakpoints / with one",
+			       figure(works[i], 64, 1, 1381, "ReadMemory"), one, 1.50);
+	}
+	missed += goal("64 B over one of 1,381 breakpoints / the genuine ReadMemory",
+		       figure("over_breakpoint", 64, 1, 1381, "ReadMemory"),
+		       figure("over_breakpoint", 64, 1, 1381, "genuine_ReadMemory"), 1.00);
 	return missed;
 }
