@@ -76,12 +76,13 @@ struct cordbmem_coreclr {
  * looked up in the live process for each read that holds a trap byte (0xCC),
  * and only for those: the bytes are read first, the table after them, and again
  * both when they changed meanwhile. While no debugger is attached such a read costs
- * one more read of 4 bytes. Nothing of the table is remembered between reads.
+ * one more read of 4 bytes, and a second look at the trap bytes if the last such
+ * read was more than 20 ms ago. Nothing of the table is relied on between reads.
  *
  * A byte is replaced only if it is a trap byte in memory and the table has the byte
  * that it replaced. Patches registered explicitly are hidden as well; where both
  * have a byte, the registered one is shown unless that is a trap byte itself.
- * If the table cannot be read or never stands still, the read ends in front of the trap
+ * If the table cannot be read or is none, the read ends in front of the trap
  * byte in question: CORDBMEM_E_PARTIAL_COPY or CORDBG_E_READVIRTUAL_FAILURE.
  *
  * All is read through the handle and checked before it is believed: what a process
@@ -122,7 +123,7 @@ enum cordbmem_breakpoint_kind {
 	CORDBMEM_BREAKPOINT_UNKNOWN = 0,
 	CORDBMEM_BREAKPOINT_IL_PRIMARY,	      /* of a method as such; never in code */
 	CORDBMEM_BREAKPOINT_IL_REPLICA,	      /* in one body of a method: a user's breakpoint */
-	CORDBMEM_BREAKPOINT_NATIVE_MANAGED,   /* in managed code, for a step or trace */
+	CORDBMEM_BREAKPOINT_NATIVE_MANAGED,   /* at a place in machine code: set so, or a step's */
 	CORDBMEM_BREAKPOINT_NATIVE_UNMANAGED, /* in the runtime's own or other native code */
 };
 
