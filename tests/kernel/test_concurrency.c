@@ -71,8 +71,6 @@ static void start_target(int t)
 static void one_read(int reader, uint64_t turn, uint8_t *buffer)
 {
 	int t = (int)(turn * 7 + (uint64_t)reader) % TARGETS;
-	int fdx = work->fds[t];
-	if (turn % 50 == 0) usleep(60000);
 	size_t length = turn % 3 ? turn * 131 % 700 + 1 : turn * 977 % (SIZE / 2) + 1;
 	uint64_t address = number(work->source) + turn * 613 % (SIZE - length);
 	struct cordbmem_element elements[3] = {
@@ -89,7 +87,7 @@ static void one_read(int reader, uint64_t turn, uint8_t *buffer)
 		error = read_all(work->device, work->targets[t], address, buffer, length);
 		break;
 	case 1:
-		got = pread_at(fdx, buffer, length, address);
+		got = pread_at(work->fds[t], buffer, length, address);
 		if (got < 0)
 			error = (int)-got;
 		else if ((size_t)got != length)
