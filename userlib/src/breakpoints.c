@@ -65,7 +65,12 @@ static int compare(const void *a, const void *b)
 {
 	const struct cordbmem_breakpoint *left = a, *right = b;
 
-	return left->address < right->address ? -1 : left->address > right->address;
+	if (left->address != right->address)
+		return left->address < right->address ? -1 : 1;
+	/* What has an opcode knows better. */
+	if (!left->original != !right->original)
+		return left->original ? -1 : 1;
+	return left->method < right->method ? -1 : left->method > right->method;
 }
 
 /* Several patches can share an address, a step over a breakpoint for instance. */

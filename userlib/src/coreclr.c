@@ -25,7 +25,8 @@ struct found {
 	struct elf_module module;
 	struct exports exports;
 	struct descriptor *descriptor;
-	bool named; /* a libcoreclr.so was there, whatever it holds */
+	bool named;	/* a libcoreclr.so was there, whatever it holds */
+	bool described; /* the last module had a descriptor */
 };
 
 /* Is there a CoreCLR at base? 0, ENOENT, or the errno of a failure that is not the address's. */
@@ -34,6 +35,7 @@ static int look_at(struct cordbmem_process *process, uint64_t base, struct found
 	uint64_t address, size;
 	int err = elf_open(process, base, &found->module);
 
+	found->described = false;
 	if (err)
 		return err == ENOEXEC ? ENOENT : err;
 	err = elf_find(process, &found->module, "g_dacTable", &found->exports.dac_table,
@@ -41,6 +43,7 @@ static int look_at(struct cordbmem_process *process, uint64_t base, struct found
 	if (err && err != ENOENT)
 		return err;
 	err = elf_find(process, &found->module, "DotNetRuntimeContractDescriptor", &address, &size);
+	found->described = !err;
 	if (!err)
 		err = descriptor_read(process, address, &found->descriptor);
 	else if (err == ENOENT)
@@ -82,16 +85,25 @@ static bool is_loaded(const struct maps *maps, size_t i)
 static int look_through(struct cordbmem_process *process, const struct maps *maps,
 			struct found *found, const struct mapping **where)
 {
+	/* No process has more; one that pretends to may not keep us busy. */
+	unsigned int candidates = 4096, descriptors = 16;
+
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < maps->count; i++) {
 			const struct mapping *mapping = &maps->list[i];
 			int err;
 
 			if (mapping->offset || mapping->name[0] != '/' ||
-			    is_library(mapping) != !pass || !is_loaded(maps, i))
+			    is_library(mapping) != !pass)
+				continue;
+			if (!candidates || !descriptors)
+				return ENOENT;
+			candidates--;
+			if (!is_loaded(maps, i))
 				continue;
 			found->named |= !pass;
 			err = look_at(process, mapping->start, found);
+			descriptors -= found->described;
 			if (!err)
 				*where = mapping;
 			if (err != ENOENT)

@@ -279,7 +279,7 @@ static int settle(struct cordbmem_process *process, const struct published *publ
 		*why = "has set up no debugger side yet";
 		return EAGAIN;
 	}
-	if (runtime->chained)
+	if (!err && runtime->chained)
 		runtime->chained = table_is_chained(runtime, &header, &runtime->buckets,
 						    &runtime->bucket_count);
 	if (err || !table_header_parse(runtime, &header, &table)) {

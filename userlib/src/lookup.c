@@ -207,13 +207,34 @@ static bool take_entry(const struct coreclr *runtime, const struct table_entry *
 	return true;
 }
 
-/* Look at the next entry in the chain of each open trap; there are FEW. */
+/* Reads of the heads of chains; returns count. */
+static unsigned int head_reads(const struct lookup *lookup, struct trap **open, unsigned int count,
+			       uint32_t *heads, struct raw_read *reads)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		uint64_t bucket = table_bucket_of(lookup->runtime, open[i]->address);
+
+		reads[i] = (struct raw_read){ .address = lookup->runtime->buckets + 4 * bucket,
+					      .buffer = &heads[i],
+					      .size = sizeof(heads[i]) };
+	}
+	return count;
+}
+
+/*
+ * Look at the next entry in the chain of each open trap; there are FEW.
+ *
+ * The runtime also moves entries from chain to chain without adding or removing any, as it binds a
+ * patch to an address. Who stands on such an entry would go on in the wrong chain; so each has to
+ * name the one before it, and the head of the chain has to stay what it was. Else EAGAIN.
+ */
 static int walk(struct lookup *lookup, struct group *group, struct trap **open, unsigned int count)
 {
-	struct raw_read reads[FEW * TABLE_ENTRY_READS + 2];
+	struct raw_read reads[FEW * (TABLE_ENTRY_READS + 1) + 2];
 	struct table_entry entries[FEW];
 	struct trap *walking[FEW];
 	unsigned int n = 0, walkers = 0;
+	uint32_t heads[FEW];
 	int err;
 
 	for (unsigned int i = 0; i < count; i++) {
@@ -229,11 +250,35 @@ static int walk(struct lookup *lookup, struct group *group, struct trap **open, 
 	lookup->budget -= walkers;
 	if (lookup->budget < 0)
 		return EPROTO;
+	n += head_reads(lookup, walking, walkers, heads, reads + n);
 	err = read_table(lookup, reads, n, group);
 	for (unsigned int i = 0; i < walkers && !err; i++) {
-		if (!take_entry(lookup->runtime, &entries[i], walking[i]))
-			walking[i]->index = table_entry_next(&entries[i]);
+		struct trap *trap = walking[i];
+
+		if (take_entry(lookup->runtime, &entries[i], trap))
+			continue;
+		if (table_entry_previous(&entries[i]) != trap->previous || heads[i] != trap->first)
+			return EAGAIN;
+		trap->previous = trap->index;
+		trap->index = table_entry_next(&entries[i]);
 	}
+	return err;
+}
+
+/* Look at one entry of each trap, wherever that is in its chain. */
+static int look_at(struct lookup *lookup, struct group *group, struct trap **there,
+		   unsigned int count)
+{
+	struct raw_read reads[FEW * TABLE_ENTRY_READS + 2];
+	struct table_entry entries[FEW];
+	int err;
+
+	for (unsigned int i = 0; i < count; i++)
+		table_entry_reads(lookup->runtime, &lookup->table, there[i]->index, &entries[i],
+				  reads + i * TABLE_ENTRY_READS);
+	err = read_table(lookup, reads, count * TABLE_ENTRY_READS, group);
+	for (unsigned int i = 0; i < count && !err; i++)
+		take_entry(lookup->runtime, &entries[i], there[i]);
 	return err;
 }
 
@@ -251,17 +296,16 @@ static int walk_chains(struct lookup *lookup, struct group *group, struct trap *
 		       unsigned int count)
 {
 	struct raw_read reads[FEW + 2];
+	uint32_t heads[FEW];
 	int err;
 
-	for (unsigned int i = 0; i < count; i++) {
-		uint64_t bucket = table_bucket_of(lookup->runtime, open[i]->address);
-
-		open[i]->zero = false;
-		reads[i] = (struct raw_read){ .address = lookup->runtime->buckets + 4 * bucket,
-					      .buffer = &open[i]->index,
-					      .size = sizeof(open[i]->index) };
-	}
+	head_reads(lookup, open, count, heads, reads);
 	err = read_table(lookup, reads, count, group);
+	for (unsigned int i = 0; i < count && !err; i++) {
+		open[i]->zero = false;
+		open[i]->previous = TABLE_NONE;
+		open[i]->first = open[i]->index = heads[i];
+	}
 	for (int level = 0; level < TABLE_CHAIN_MAX && !err; level++) {
 		unsigned int left = 0;
 
@@ -370,7 +414,7 @@ static int take_copy(struct lookup *lookup, struct group *group)
 			there[count++] = trap;
 	}
 	for (unsigned int i = 0; i < count && !err; i += FEW)
-		err = walk(lookup, group, there + i, count - i < FEW ? count - i : FEW);
+		err = look_at(lookup, group, there + i, count - i < FEW ? count - i : FEW);
 	return err;
 }
 
@@ -387,7 +431,7 @@ static int pass_scan(struct lookup *lookup, struct group *group)
 	reads[0] = (struct raw_read){ .address = lookup->table.entries,
 				      .buffer = block,
 				      .size = (uint32_t)size };
-	lookup->scans -= lookup->table.count;
+	lookup->scans -= lookup->table.count + 64L;
 	err = lookup->scans < 0 ? EPROTO : read_table(lookup, reads, 1, group);
 	if (!err)
 		search(lookup, group, block);
@@ -407,13 +451,21 @@ static bool by_chains(struct lookup *lookup, struct group *group)
 	struct coreclr *runtime = lookup->runtime;
 
 	/* A read costs what some thousand bytes more of another one do. */
-	if (group->count > FEW ||
+	if (lookup->scan || group->count > FEW ||
 	    (size_t)lookup->table.count * runtime->entry_size <= SMALL * group->count)
 		return false;
 	/* To prove them takes a scan, too. */
 	if (atomic_load_explicit(&runtime->chains, memory_order_relaxed) != CHAINS_PROVEN)
 		lookup->scans -= lookup->table.count;
 	return lookup->scans >= 0 && table_chains_proven(lookup->process, runtime, &lookup->table);
+}
+
+static void forget_unsure(struct group *group)
+{
+	for (unsigned int i = 0; i < group->count; i++) {
+		if (group->traps[i].state == TRAP_FOUND && !group->traps[i].sure)
+			group->traps[i].state = TRAP_OPEN;
+	}
 }
 
 int lookup_table(struct lookup *lookup, struct group *group, bool last)
@@ -429,7 +481,10 @@ int lookup_table(struct lookup *lookup, struct group *group, bool last)
 		if (err && err != EAGAIN)
 			continue;
 		lookup->settled = true;
-		if (i < RESTARTS / 2 && by_chains(lookup, group))
+		/* What a pass found before it was given up is as doubtful as the rest of it. */
+		forget_unsure(group);
+		lookup->chains = i < RESTARTS / 2 && by_chains(lookup, group);
+		if (lookup->chains)
 			err = pass_chains(lookup, group);
 		else
 			err = pass_scan(lookup, group);

@@ -25,9 +25,10 @@ enum trap_state {
 
 struct trap {
 	uint64_t address;
-	BYTE *at;	 /* in the reader's buffer */
-	uint64_t opcode; /* of its entry in a copy of the table */
-	uint32_t index;	 /* entry to look at next, or TABLE_NONE */
+	BYTE *at;		  /* in the reader's buffer */
+	uint64_t opcode;	  /* of its entry in a copy of the table */
+	uint32_t index;		  /* entry to look at next, or TABLE_NONE */
+	uint32_t previous, first; /* of the chain: the entry before that, and the head */
 	enum trap_state state;
 	BYTE original;
 	bool sure;	     /* of original: it was found by a settled lookup */
@@ -46,11 +47,14 @@ struct lookup {
 	struct cordbmem_process *process;
 	struct coreclr *runtime;
 	struct table table;
-	bool known;   /* table says where the entries are */
-	bool dated;   /* and which are in use */
-	bool settled; /* no patch was added or removed during the last lookup */
-	long budget;  /* entries of chains that may still be looked at */
-	long scans;   /* entries that scans may still read */
+	bool known;    /* table says where the entries are */
+	bool dated;    /* and which are in use */
+	bool scan;     /* the next lookup is to be by a copy of all entries */
+	bool chains;   /* the last lookup went by the chains */
+	bool settled;  /* no patch was added or removed during the last lookup */
+	long budget;   /* entries of chains that may still be looked at */
+	long scans;    /* entries that scans may still read */
+	long patience; /* lookups that may still be repeated because they did not settle */
 };
 
 unsigned int group_open(struct group *group, struct trap **open);
@@ -65,8 +69,8 @@ void group_look_again(struct lookup *lookup, struct group *group);
  * EPROTO, EIO: the table cannot be made sense of; or another errno. What was found by a lookup that did
  * not settle counts only if it is the last one.
  *
- * A trap byte that is still there after a settled lookup that did not find it is none of CoreCLR's: its
- * patch would have been in the table all the time.
+ * A trap byte that is still there after a settled lookup by a copy that did not find it is none of
+ * CoreCLR's: its patch would have been in the table all the time.
  *
  * An opcode of 0 stands for a free entry, but also for an instruction that begins with a byte of 0. The
  * chains tell them apart: they lead to entries in use only. A patch that is just being set or

@@ -24,6 +24,7 @@
 #include "lookup.h"
 
 #define LOOKUPS 64    /* until no patch is added or removed during one */
+#define PATIENCE 4096 /* further lookups of one read */
 #define ZEROES 4      /* settled lookups that make an opcode of 0 one */
 #define UNDATED 3     /* lookups, where additions cannot be told */
 #define WORD_TRIES 64 /* for a word that is a trap, no trap, a trap, ... */
@@ -36,12 +37,11 @@
 /* From here on it pays to ask before the read. */
 #define QUIET_SIZE 4096
 
-/* In ns, some ms late, for next to nothing. */
-static uint64_t coarse_now(void)
+static uint64_t now_ns(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
@@ -90,24 +90,35 @@ uint64_t coreclr_begin(struct cordbmem_process *process, struct coreclr *runtime
 
 	if (size < QUIET_SIZE)
 		return quiet_at;
-	now = coarse_now();
+	now = now_ns();
 	if (now - quiet_at < QUIET_TIME / 2 || ask_attached(&lookup, &attached) || attached)
 		return quiet_at;
 	note_quiet(runtime, now);
 	return now;
 }
 
-/* Without a debugger: the open traps are native if they are still trap bytes. */
+/*
+ * Without a debugger: the open traps are native if they are still trap bytes, and there still is
+ * none after that.
+ */
 static int look_again(struct lookup *lookup, struct group *group)
 {
-	struct raw_read read = group_read(group);
+	uint32_t flags = 0;
+	struct raw_read reads[2] = { group_read(group),
+				     { .address = lookup->runtime->info.control_flags,
+				       .buffer = &flags,
+				       .size = sizeof(flags) } };
 	struct trap *open[GROUP];
 	unsigned int count;
-	int err = raw_readv(lookup->process, &read, 1);
+	int err = raw_readv(lookup->process, reads, 2);
 
 	if (err)
 		return err;
 	group_look_again(lookup, group);
+	if (reads[1].got != sizeof(flags) || flags_attached(flags)) {
+		note_attached(lookup->runtime, true);
+		return 0;
+	}
 	count = group_open(group, open);
 	for (unsigned int i = 0; i < count; i++)
 		open[i]->state = TRAP_NATIVE;
@@ -161,12 +172,13 @@ static int resolve(struct lookup *lookup, struct group *group)
 {
 	struct trap *open[GROUP];
 	bool attached = true;
+	int settled = 0;
 	int err = set_registered_aside(lookup, group);
 
 	if (!err && atomic_load_explicit(&lookup->runtime->attached_guess, memory_order_relaxed))
 		err = lookup_guesses(lookup, group);
 	if (!err && group_open(group, open)) {
-		uint64_t now = coarse_now();
+		uint64_t now = now_ns();
 
 		err = ask_attached(lookup, &attached);
 		if (!err && !attached) {
@@ -176,10 +188,22 @@ static int resolve(struct lookup *lookup, struct group *group)
 			note_attached(lookup->runtime, true);
 		}
 	}
+	lookup->scan = false;
 	for (int i = 0; i < LOOKUPS && !err && group_open(group, open); i++) {
-		err = lookup_table(lookup, group, i + 1 == LOOKUPS);
-		if (!err && lookup->settled && (lookup->runtime->chained || i + 1 >= UNDATED))
+		bool last = i + 1 == LOOKUPS || (i && lookup->patience <= 0);
+
+		err = lookup_table(lookup, group, last);
+		lookup->patience -= i > 0;
+		/*
+		 * The chains can only tell what is there: the runtime moves entries within and
+		 * between them. Their places in the table stay.
+		 */
+		if (!err && !lookup->chains && lookup->settled &&
+		    (lookup->runtime->chained || ++settled == UNDATED))
 			settle(group);
+		lookup->scan = true;
+		if (last)
+			break;
 	}
 	for (unsigned int i = 0; i < group->count && !err; i++) {
 		struct trap *trap = &group->traps[i];
@@ -290,21 +314,25 @@ static int refresh_changed(struct lookup *lookup, const struct group *group, uin
 /* Was there no debugger all the time, from a moment before the bytes were read until now? */
 static bool was_quiet(struct lookup *lookup, uint64_t quiet_at)
 {
-	uint64_t now = coarse_now();
+	uint64_t before = now_ns();
 	bool attached;
 
-	if (!quiet_at || now - quiet_at > QUIET_TIME || ask_attached(lookup, &attached) || attached)
+	if (!quiet_at || before - quiet_at > QUIET_TIME || ask_attached(lookup, &attached) ||
+	    attached)
 		return false;
-	note_quiet(lookup->runtime, now);
-	return true;
+	note_quiet(lookup->runtime, before);
+	/* Whoever was preempted meanwhile knows nothing of the time since. */
+	return now_ns() - quiet_at <= QUIET_TIME;
 }
 
 int coreclr_strip(struct cordbmem_process *process, struct coreclr *runtime, uint64_t quiet_at,
 		  uint64_t address, BYTE *buffer, size_t *got, bool *reread)
 {
-	struct lookup lookup = {
-		.process = process, .runtime = runtime, .budget = 4096, .scans = SCANS
-	};
+	struct lookup lookup = { .process = process,
+				 .runtime = runtime,
+				 .budget = 4096,
+				 .scans = SCANS,
+				 .patience = PATIENCE };
 	BYTE *first = memchr(buffer, TRAP, *got);
 	struct group group;
 

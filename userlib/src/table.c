@@ -17,6 +17,7 @@
 #define CHASH_END 0x28
 #define PATCH_ID CHASH_END /* DebuggerPatchTable::m_patchId */
 #define PATCH_ID_END (PATCH_ID + 8)
+#define HASHENTRY_PREVIOUS 0
 #define HASHENTRY_NEXT 4
 
 static uint32_t load32(const BYTE *at)
@@ -129,6 +130,11 @@ void table_entry_reads(const struct coreclr *runtime, const struct table *table,
 uint64_t table_entry_address(const struct coreclr *runtime, const struct table_entry *entry)
 {
 	return load64(entry->head + runtime->address_at);
+}
+
+uint32_t table_entry_previous(const struct table_entry *entry)
+{
+	return load32(entry->head + HASHENTRY_PREVIOUS);
 }
 
 uint32_t table_entry_next(const struct table_entry *entry)

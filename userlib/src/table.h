@@ -81,6 +81,7 @@ void table_entry_reads(const struct coreclr *runtime, const struct table *table,
 		       struct table_entry *entry, struct raw_read reads[TABLE_ENTRY_READS]);
 uint64_t table_entry_address(const struct coreclr *runtime, const struct table_entry *entry);
 uint32_t table_entry_next(const struct table_entry *entry);
+uint32_t table_entry_previous(const struct table_entry *entry);
 
 /*
  * All entries, in a block of the caller's to free: one moment per entry, not

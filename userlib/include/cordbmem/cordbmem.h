@@ -383,7 +383,8 @@ struct cordbmem_scatter {
  * Equal to calling cordbmem_ReadMemory for each element in turn, with few
  * system calls: no byte of an element is read before the element in front of
  * it is done, one bad element does not stop the rest, and every element is
- * masked. Handles of different back ends can be mixed. No allocation is made.
+ * masked. Handles of different back ends can be mixed. Their buffers must not
+ * overlap.
  *
  * Return: S_OK when every element is S_OK, else the result of the first that
  * is not; E_INVALIDARG when @elements is NULL.

@@ -86,7 +86,8 @@ struct cordbmem_coreclr {
  * byte in question: CORDBMEM_E_PARTIAL_COPY or CORDBG_E_READVIRTUAL_FAILURE.
  *
  * All is read through the handle and checked before it is believed: what a process
- * forges costs a bounded number of reads and gives an error. Calling again
+ * forges costs a bounded number of reads and gives an error. Reads through the handle
+ * take up to 96 KB of stack from now on. Calling again
  * after S_OK just fills @runtime. x86-64 only.
  *
  * Return:
