@@ -188,6 +188,75 @@ static void step(struct scene *s, uint64_t *random)
 	forge_clear(s->forge, second);
 }
 
+/* An entry goes from one chain to another and back, as binding a patch to its address has it do. */
+static void relink(struct forge_table *table, uint64_t from, uint64_t to, uint32_t index)
+{
+	volatile struct forge_entry *entry = forge_table_entry(table, index);
+	volatile uint32_t *bucket = forge_table_bucket(table, to);
+
+	if (entry->previous == FORGE_NONE)
+		*forge_table_bucket(table, from) = entry->next;
+	else
+		forge_table_entry(table, entry->previous)->next = entry->next;
+	if (entry->next != FORGE_NONE)
+		forge_table_entry(table, entry->next)->previous = entry->previous;
+	entry->previous = FORGE_NONE;
+	entry->next = *bucket;
+	if (*bucket != FORGE_NONE)
+		forge_table_entry(table, *bucket)->previous = index;
+	*bucket = index;
+}
+
+#define BOUND 500 /* in whose chain the entry stands half of the time */
+
+static void bind(struct scene *s, uint64_t *random)
+{
+	struct forge_table *table = &s->forge->table;
+	const uint64_t here = forge_code(s->forge, BOUND), there = here + 1;
+
+	if (!s->set[BOUND]) {
+		/* Enough of them that they are not all read at once. */
+		for (size_t i = 0; i < 200; i++)
+			s->set[i * 10] = forge_set(s->forge, i * 10) + 1;
+		s->set[1] = forge_table_add(table, here) + 1;
+		forge_table_entry(table, s->set[1] - 1)->address = 0;
+		forge_table_entry(table, s->set[1] - 1)->opcode = 0;
+	}
+	relink(table, here, there, s->set[1] - 1);
+	pause_shortly(random);
+	relink(table, there, here, s->set[1] - 1);
+	pause_shortly(random);
+}
+
+/* By handles that have just been opened, which have to find the breakpoint the long way. */
+static void entries_move_between_chains(void **state)
+{
+	struct scene s = { .forge = forge_start(&(struct forge_plan){ .patches = 2000 }),
+			   .play = bind };
+	uint64_t random = 1;
+	pthread_t player;
+	double end;
+
+	(void)state;
+	bind(&s, &random);
+	assert_int_equal(0, pthread_create(&player, NULL, play_on, &s));
+	for (end = now() + 2; now() < end; s.reads++) {
+		struct cordbmem_process *process = open_target(s.forge->target.pid);
+		BYTE byte = 0;
+
+		assert_hr(S_OK, cordbmem_process_find_coreclr(process, 0, NULL, NULL));
+		assert_hr(S_OK,
+			  cordbmem_ReadMemory(process, forge_code(s.forge, BOUND), 1, &byte, NULL));
+		hold_against(&s, s.forge->original + BOUND, &byte, 1);
+		cordbmem_process_free(process);
+	}
+	s.stop = true;
+	pthread_join(player, NULL);
+	printf("# %lu changes, %lu reads: %lu traps\n", s.plays, s.reads, s.traps);
+	assert_true(s.plays > 1000);
+	assert_int_equal(0, s.traps + s.strange);
+}
+
 static void one_breakpoint_toggles(void **state)
 {
 	(void)state;
@@ -241,6 +310,7 @@ int main(void)
 		TEST(many_breakpoints_toggle_in_net_11),
 		TEST(table_grows_and_moves),
 		TEST(trap_walks),
+		TEST(entries_move_between_chains),
 	};
 
 	return cmocka_run_group_tests_name("coreclr live", tests, NULL, NULL);
