@@ -226,7 +226,7 @@ static unsigned int head_reads(const struct lookup *lookup, struct trap **open, 
  *
  * The runtime also moves entries from chain to chain without adding or removing any, as it binds a
  * patch to an address. Who stands on such an entry would go on in the wrong chain; so each has to
- * name the one before it, and the head of the chain has to stay what it was. Else EAGAIN.
+ * name the one before it, and the head of the chain has to stay what it was. Else ESTALE.
  */
 static int walk(struct lookup *lookup, struct group *group, struct trap **open, unsigned int count)
 {
@@ -258,7 +258,7 @@ static int walk(struct lookup *lookup, struct group *group, struct trap **open, 
 		if (take_entry(lookup->runtime, &entries[i], trap))
 			continue;
 		if (table_entry_previous(&entries[i]) != trap->previous || heads[i] != trap->first)
-			return EAGAIN;
+			return ESTALE;
 		trap->previous = trap->index;
 		trap->index = table_entry_next(&entries[i]);
 	}
@@ -321,6 +321,15 @@ static int walk_chains(struct lookup *lookup, struct group *group, struct trap *
 	return err ? err : EPROTO;
 }
 
+/* Entries that moved within the chains make a lookup worth nothing, but no failure. */
+static int unless_stale(struct lookup *lookup, int err)
+{
+	if (err != ESTALE)
+		return err;
+	lookup->settled = false;
+	return 0;
+}
+
 static int pass_chains(struct lookup *lookup, struct group *group)
 {
 	struct trap *open[GROUP];
@@ -329,6 +338,7 @@ static int pass_chains(struct lookup *lookup, struct group *group)
 
 	for (unsigned int i = 0; i < count && !err; i += FEW)
 		err = walk_chains(lookup, group, open + i, count - i < FEW ? count - i : FEW);
+	err = unless_stale(lookup, err);
 	if (!err)
 		group_look_again(lookup, group);
 	return err;
@@ -352,7 +362,7 @@ static int pass_zeroes(struct lookup *lookup, struct group *group)
 	}
 	for (unsigned int i = 0; i < count && !err; i += FEW)
 		err = walk_chains(lookup, group, zero + i, count - i < FEW ? count - i : FEW);
-	return err;
+	return unless_stale(lookup, err);
 }
 
 #define NO_TRAP UINT16_MAX
