@@ -18,22 +18,6 @@
 #define TOKEN_METHOD 0x06000000U /* mdtMethodDef */
 #define SNAPSHOTS 100
 
-static uint32_t load32(const BYTE *at)
-{
-	uint32_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return value;
-}
-
-static uint64_t load64(const BYTE *at)
-{
-	uint64_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return value;
-}
-
 /* DebuggerPatchKind counts from 0. */
 static uint32_t kind_of(const struct coreclr *runtime, const BYTE *entry)
 {
@@ -125,7 +109,7 @@ static size_t drop_unset(struct cordbmem_breakpoint *list, size_t count, bool *z
 
 	*zeroes = false;
 	for (size_t i = 0; i < count; i++) {
-		if (!list[i].original && list[i].in_memory != 0xCC)
+		if (!list[i].original && list[i].in_memory != TRAP)
 			continue;
 		*zeroes |= !list[i].original;
 		list[kept++] = list[i];

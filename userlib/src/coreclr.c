@@ -16,7 +16,7 @@
 #include "maps.h"
 #include "raw.h"
 
-#define LIBRARY "/libcoreclr.so"
+#define LIBRARY "libcoreclr.so"
 #define VERSION_MARK "@(#)Version " /* sccsid, in every CoreCLR for Unix */
 #define VERSION_CHUNK (64 * 1024)
 #define VERSION_REACH (32 * 1024 * 1024) /* of a module is searched for it */
@@ -56,31 +56,6 @@ static int look_at(struct cordbmem_process *process, uint64_t base, struct found
 	return found->exports.dac_table || descriptor_has_debugger(found->descriptor) ? 0 : ENOENT;
 }
 
-static bool is_library(const struct mapping *mapping)
-{
-	size_t length = strlen(mapping->name), tail = strlen(LIBRARY);
-
-	return length >= tail && !strcmp(mapping->name + length - tail, LIBRARY);
-}
-
-/* Code of the file, before it begins anew? Files are mapped just to be read, too. */
-static bool is_loaded(const struct maps *maps, size_t i)
-{
-	const struct mapping *start = &maps->list[i];
-
-	for (; i < maps->count; i++) {
-		const struct mapping *m = &maps->list[i];
-
-		if (m->inode != start->inode || strcmp(m->device, start->device))
-			continue;
-		if (m != start && !m->offset)
-			return false;
-		if (m->executable)
-			return true;
-	}
-	return false;
-}
-
 /* libcoreclr.so first; else a single-file host, which can have any name. */
 static int look_through(struct cordbmem_process *process, const struct maps *maps,
 			struct found *found, const struct mapping **where)
@@ -94,12 +69,12 @@ static int look_through(struct cordbmem_process *process, const struct maps *map
 			int err;
 
 			if (mapping->offset || mapping->name[0] != '/' ||
-			    is_library(mapping) != !pass)
+			    maps_is_named(mapping, LIBRARY) != !pass)
 				continue;
 			if (!candidates || !descriptors)
 				return ENOENT;
 			candidates--;
-			if (!is_loaded(maps, i))
+			if (!maps_has_code(maps, mapping))
 				continue;
 			found->named |= !pass;
 			err = look_at(process, mapping->start, found);

@@ -33,14 +33,6 @@ struct globals {
 	bool pointed[GLOBALS_MAX];
 };
 
-static uint32_t load32(const BYTE *at)
-{
-	uint32_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return value;
-}
-
 static int read_globals(struct cordbmem_process *process, const struct exports *exports,
 			struct globals *globals)
 {

@@ -386,16 +386,15 @@ static void search(struct lookup *lookup, struct group *group, const BYTE *entri
 	}
 	for (uint32_t i = 0; i < lookup->table.count; i++) {
 		const BYTE *entry = entries + (size_t)i * runtime->entry_size;
+		const uint64_t address = load64(entry + runtime->address_at);
 		struct trap *trap;
-		uint64_t address;
 
-		memcpy(&address, entry + runtime->address_at, sizeof(address));
 		if (address - first > span || trap_at[address - first] == NO_TRAP)
 			continue;
 		trap = &group->traps[trap_at[address - first]];
 		if (trap->index != TABLE_NONE)
 			continue;
-		memcpy(&trap->opcode, entry + runtime->opcode_at, sizeof(trap->opcode));
+		trap->opcode = load64(entry + runtime->opcode_at);
 		if (trap->opcode)
 			trap->index = i;
 		else

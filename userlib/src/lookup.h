@@ -11,7 +11,6 @@
 #include "coreclr.h"
 #include "table.h"
 
-#define TRAP 0xCC  /* int3 */
 #define GROUP 256U /* traps looked up together */
 #define SPAN 4096U /* bytes that they lie in */
 #define FEW 16U	   /* traps that are worth a read each */

@@ -89,9 +89,9 @@ void maps_free(struct maps *maps)
 	*maps = (struct maps){ 0 };
 }
 
-/* "libc.so.6" and "gnu/libc.so.6" both name "/usr/lib/gnu/libc.so.6". */
-static bool name_matches(const char *path, const char *name)
+bool maps_is_named(const struct mapping *mapping, const char *name)
 {
+	const char *path = mapping->name;
 	size_t path_length = strlen(path), length = strlen(name);
 
 	if (length > path_length || strcmp(path + path_length - length, name))
@@ -104,12 +104,7 @@ static bool same_file(const struct mapping *a, const struct mapping *b)
 	return a->inode == b->inode && !strcmp(a->device, b->device) && !strcmp(a->name, b->name);
 }
 
-/*
- * Whether code of the file is mapped between this mapping of its first byte and
- * the next one. A debugger or a runtime may map a file once more just to read
- * it; the loaded copy is the one with code.
- */
-static bool has_code(const struct maps *maps, const struct mapping *start)
+bool maps_has_code(const struct maps *maps, const struct mapping *start)
 {
 	const struct mapping *end = maps->list + maps->count;
 	const struct mapping *m = start;
@@ -137,9 +132,9 @@ static const struct mapping *next_start(const struct maps *maps, const char *nam
 	while (*i < maps->count) {
 		const struct mapping *m = &maps->list[(*i)++];
 
-		if (!name_matches(m->name, name) || m->offset)
+		if (!maps_is_named(m, name) || m->offset)
 			continue;
-		if (m > maps->list && name_matches(m[-1].name, name) && continues(m - 1, m))
+		if (m > maps->list && maps_is_named(m - 1, name) && continues(m - 1, m))
 			continue;
 		return m;
 	}
@@ -149,7 +144,7 @@ static const struct mapping *next_start(const struct maps *maps, const char *nam
 static bool is_mapped(const struct maps *maps, const char *name)
 {
 	for (size_t i = 0; i < maps->count; i++) {
-		if (name_matches(maps->list[i].name, name))
+		if (maps_is_named(&maps->list[i], name))
 			return true;
 	}
 	return false;
@@ -164,7 +159,7 @@ enum maps_found maps_find(const struct maps *maps, const char *name, const struc
 	*found = NULL;
 	*other = NULL;
 	while ((m = next_start(maps, name, &i))) {
-		bool code = has_code(maps, m);
+		bool code = maps_has_code(maps, m);
 
 		if (*found && !same_file(*found, m)) {
 			*other = m;

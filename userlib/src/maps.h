@@ -29,6 +29,16 @@ struct maps {
 int maps_read(pid_t pid, struct maps *maps);
 void maps_free(struct maps *maps);
 
+/* "libc.so.6" and "gnu/libc.so.6" both name "/usr/lib/gnu/libc.so.6". */
+bool maps_is_named(const struct mapping *mapping, const char *name);
+
+/*
+ * Whether code of the file is mapped between this mapping of its first byte and
+ * the next one. A debugger or a runtime may map a file once more just to read
+ * it; the loaded copy is the one with code.
+ */
+bool maps_has_code(const struct maps *maps, const struct mapping *start);
+
 enum maps_found {
 	MAPS_FOUND,
 	MAPS_NOT_FOUND,

@@ -25,10 +25,7 @@
 
 static uint64_t word(const BYTE *bytes, size_t index)
 {
-	uint64_t value;
-
-	memcpy(&value, bytes + index * WORD, sizeof(value));
-	return value;
+	return load64(bytes + index * WORD);
 }
 
 static bool plausible_pointer(uint64_t value)
@@ -103,12 +100,8 @@ int published_from_dcb(struct cordbmem_process *process, uint64_t dcb, struct pu
 /* Its size, and 2 for the protocol versions. The size may be that of another version. */
 static bool is_dcb(const BYTE *head)
 {
-	uint32_t protocol[2];
-
-	memcpy(&protocol[0], head + 20, sizeof(protocol[0]));
-	memcpy(&protocol[1], head + 24, sizeof(protocol[1]));
-	return word(head, 0) >= DCB_SIZE && word(head, 0) <= DCB_SIZE_MAX && protocol[0] == 2 &&
-	       protocol[1] == 2;
+	return word(head, 0) >= DCB_SIZE && word(head, 0) <= DCB_SIZE_MAX &&
+	       load32(head + 20) == 2 && load32(head + 24) == 2;
 }
 
 int published_from_debugger(struct cordbmem_process *process, uint64_t debugger,

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cordbmem/cordbmem.h>
 
@@ -30,5 +31,22 @@ int raw_readv_whole(struct cordbmem_process *process, struct raw_read *reads, si
 
 /* One read: 0 when all of it was read, EIO for an unreadable address. */
 int raw_read(struct cordbmem_process *process, uint64_t address, void *buffer, uint32_t size);
+
+/* Words of what was read, wherever they lie in it. */
+static inline uint32_t load32(const BYTE *at)
+{
+	uint32_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+static inline uint64_t load64(const BYTE *at)
+{
+	uint64_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
 
 #endif /* CORDBMEM_SRC_RAW_H */

@@ -67,15 +67,16 @@ static void note_quiet(struct coreclr *runtime, uint64_t when)
 }
 
 /* Is there a debugger? False, with no error, if there surely is none. */
-static int ask_attached(struct lookup *lookup, bool *attached)
+static int ask_attached(struct cordbmem_process *process, const struct coreclr *runtime,
+			bool *attached)
 {
 	uint32_t flags;
 	int err;
 
 	*attached = true;
-	if (!lookup->runtime->info.control_flags)
+	if (!runtime->info.control_flags)
 		return 0;
-	err = raw_read(lookup->process, lookup->runtime->info.control_flags, &flags, sizeof(flags));
+	err = raw_read(process, runtime->info.control_flags, &flags, sizeof(flags));
 	if (!err)
 		*attached = flags_attached(flags);
 	return err;
@@ -84,14 +85,14 @@ static int ask_attached(struct lookup *lookup, bool *attached)
 uint64_t coreclr_begin(struct cordbmem_process *process, struct coreclr *runtime, size_t size)
 {
 	uint64_t quiet_at = atomic_load_explicit(&runtime->quiet_at, memory_order_acquire);
-	struct lookup lookup = { .process = process, .runtime = runtime };
 	uint64_t now;
 	bool attached;
 
 	if (size < QUIET_SIZE)
 		return quiet_at;
 	now = now_ns();
-	if (now - quiet_at < QUIET_TIME / 2 || ask_attached(&lookup, &attached) || attached)
+	if (now - quiet_at < QUIET_TIME / 2 || ask_attached(process, runtime, &attached) ||
+	    attached)
 		return quiet_at;
 	note_quiet(runtime, now);
 	return now;
@@ -180,7 +181,7 @@ static int resolve(struct lookup *lookup, struct group *group)
 	if (!err && group_open(group, open)) {
 		uint64_t now = now_ns();
 
-		err = ask_attached(lookup, &attached);
+		err = ask_attached(lookup->process, lookup->runtime, &attached);
 		if (!err && !attached) {
 			note_quiet(lookup->runtime, now);
 			err = look_again(lookup, group);
@@ -317,8 +318,8 @@ static bool was_quiet(struct lookup *lookup, uint64_t quiet_at)
 	uint64_t before = now_ns();
 	bool attached;
 
-	if (!quiet_at || before - quiet_at > QUIET_TIME || ask_attached(lookup, &attached) ||
-	    attached)
+	if (!quiet_at || before - quiet_at > QUIET_TIME ||
+	    ask_attached(lookup->process, lookup->runtime, &attached) || attached)
 		return false;
 	note_quiet(lookup->runtime, before);
 	/* Whoever was preempted meanwhile knows nothing of the time since. */

@@ -20,22 +20,6 @@
 #define HASHENTRY_PREVIOUS 0
 #define HASHENTRY_NEXT 4
 
-static uint32_t load32(const BYTE *at)
-{
-	uint32_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return value;
-}
-
-static uint64_t load64(const BYTE *at)
-{
-	uint64_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return value;
-}
-
 struct raw_read table_header_read(const struct coreclr *runtime, struct table_header *header)
 {
 	uint32_t size = runtime->chained ? PATCH_ID_END : 0;

@@ -15,6 +15,8 @@
 #include "coreclr.h"
 #include "raw.h"
 
+#define TRAP 0xCC /* int3, what CoreCLR writes over code */
+
 #define TABLE_NONE UINT32_MAX	     /* end of a chain, empty bucket */
 #define TABLE_ENTRIES_MAX (1U << 17) /* beyond that it is not a table */
 #define TABLE_BUCKETS_MAX (1U << 12) /* 1103 in all versions so far */
