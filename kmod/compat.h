@@ -44,4 +44,15 @@ static inline bool cordbmem_gup_unsafe(struct vm_area_struct *vma,
 #endif
 }
 
+/* vm_flags became read-only in 6.3. */
+static inline void cordbmem_vm_flags_mod(struct vm_area_struct *vma,
+					 unsigned long set, unsigned long clear)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+	vma->vm_flags = (vma->vm_flags | set) & ~clear;
+#else
+	vm_flags_mod(vma, set, clear);
+#endif
+}
+
 #endif /* _CORDBMEM_COMPAT_H */

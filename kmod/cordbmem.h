@@ -20,6 +20,8 @@
 /* The most elements of one READV, as large as an iovec array may be. */
 #define CORDBMEM_MAX_ELEMENTS 1024
 
+struct cordbmem_quota;
+
 /**
  * struct cordbmem_target - one memory image that somebody may read
  * @ref:	lifetime; readers of a cache take it under RCU
@@ -55,12 +57,14 @@ struct cordbmem_target {
  * struct cordbmem_file - one open of the device
  * @lock:	serialises changes of @cache
  * @cache:	remembered outcomes of the gate, by number of the process
+ * @quota:	what its windows may use together
  * @scratch:	memory that a READV takes, and gives back, by xchg(); NULL while it
  *		is in use or has not been needed
  */
 struct cordbmem_file {
 	spinlock_t lock; /* changes of cache */
 	struct cordbmem_target __rcu *cache[1 << CORDBMEM_CACHE_BITS];
+	struct cordbmem_quota *quota;
 	void *scratch;
 };
 
@@ -84,8 +88,7 @@ struct cordbmem_target *cordbmem_target_get(struct cordbmem_file *file,
 void cordbmem_target_forget_all(struct cordbmem_file *file);
 
 /* target_file.c */
-int cordbmem_attach_ioctl(struct cordbmem_file *file, void *arg,
-			  void __user *uarg);
+int cordbmem_attach_ioctl(struct file *filp, void *arg, void __user *uarg);
 struct cordbmem_target *cordbmem_target_from_fd(int fd);
 
 /* read.c */
@@ -123,18 +126,18 @@ static inline u64 cordbmem_readable_length(u64 address, u64 length)
 	return min_t(u64, length, TASK_SIZE_MAX - address);
 }
 
+long cordbmem_lookup(struct mm_struct *mm, u64 address, unsigned int nr,
+		     unsigned int gup_flags, struct page **pages);
 bool cordbmem_read_locked(struct mm_struct *mm, struct vm_area_struct **vma,
 			  u64 address, size_t length, unsigned int gup_flags,
 			  void *to);
 int cordbmem_read_span(struct cordbmem_target *target,
 		       struct task_struct *task,
 		       const struct cordbmem_span *span, u64 *bytes_read);
-int cordbmem_read_ioctl(struct cordbmem_file *file, void *arg,
-			void __user *uarg);
+int cordbmem_read_ioctl(struct file *filp, void *arg, void __user *uarg);
 size_t cordbmem_copy_out(void __user *to, const void *from, size_t length);
 
 /* readv.c */
-int cordbmem_readv_ioctl(struct cordbmem_file *file, void *arg,
-			 void __user *uarg);
+int cordbmem_readv_ioctl(struct file *filp, void *arg, void __user *uarg);
 
 #endif /* _CORDBMEM_H */

@@ -10,12 +10,13 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "cordbmem.h"
+#include "ioctl.h"
 #include "watch.h"
+#include "window.h"
 
 /*
  * Where the kernel was built so that /proc/PID/mem does not force its way into
@@ -53,9 +54,10 @@ int cordbmem_read_flags(u32 flags, unsigned int *gup_flags)
 	return 0;
 }
 
-static int info_ioctl(struct cordbmem_file *file, void *arg, void __user *uarg)
+static int info_ioctl(struct file *filp, void *arg, void __user *uarg)
 {
 	struct cordbmem_info *info = arg;
+	u32 size = min_t(u32, info->size, sizeof(*info));
 
 	if (info->flags)
 		return -EINVAL;
@@ -66,105 +68,26 @@ static int info_ioctl(struct cordbmem_file *file, void *arg, void __user *uarg)
 		info->features |= CORDBMEM_FEATURE_FORCE;
 	info->max_elements = CORDBMEM_MAX_ELEMENTS;
 	info->reserved = 0;
-	return copy_to_user(uarg, info, sizeof(*info)) ? -EFAULT : 0;
+	cordbmem_window_info(info);
+	return copy_to_user(uarg, info, size) ? -EFAULT : 0;
 }
 
-union device_arg {
-	u64 words[7];
-	struct cordbmem_info info;
-	struct cordbmem_read read;
-	struct cordbmem_readv readv;
-	struct cordbmem_attach attach;
+static const struct cordbmem_ioctl device_ioctls[] = {
+	CORDBMEM_IOCTL(CORDBMEM_IOC_INFO, struct cordbmem_info, reserved,
+		       info_ioctl),
+	CORDBMEM_IOCTL(CORDBMEM_IOC_READ, struct cordbmem_read, reserved2,
+		       cordbmem_read_ioctl),
+	CORDBMEM_IOCTL(CORDBMEM_IOC_READV, struct cordbmem_readv, reserved,
+		       cordbmem_readv_ioctl),
+	CORDBMEM_IOCTL(CORDBMEM_IOC_ATTACH, struct cordbmem_attach, target_fd,
+		       cordbmem_attach_ioctl),
 };
-
-/**
- * struct device_ioctl - one ioctl of the device
- * @size: size of its argument as this module knows it
- * @min_size: size of its first revision
- * @run: carries it out, with a kernel copy of the argument
- */
-struct device_ioctl {
-	u32 size;
-	u32 min_size;
-	int (*run)(struct cordbmem_file *file, void *arg, void __user *uarg);
-};
-
-/* The copy's bounds are checked against words, so it must span the union. */
-static_assert(sizeof(((union device_arg *)0)->words) ==
-	      sizeof(union device_arg));
-
-#define DEVICE_IOCTL(_cmd, _struct, _last, _run)			\
-	[_IOC_NR(_cmd)] = {						\
-		.size = sizeof(_struct) +				\
-			BUILD_BUG_ON_ZERO(sizeof(_struct) % sizeof(u64)) + \
-			BUILD_BUG_ON_ZERO(sizeof(union device_arg) <	\
-					  sizeof(_struct)),		\
-		.min_size = offsetofend(_struct, _last),		\
-		.run = _run,						\
-	}
-
-static const struct device_ioctl device_ioctls[] = {
-	DEVICE_IOCTL(CORDBMEM_IOC_INFO, struct cordbmem_info, reserved,
-		     info_ioctl),
-	DEVICE_IOCTL(CORDBMEM_IOC_READ, struct cordbmem_read, reserved2,
-		     cordbmem_read_ioctl),
-	DEVICE_IOCTL(CORDBMEM_IOC_READV, struct cordbmem_readv, reserved,
-		     cordbmem_readv_ioctl),
-	DEVICE_IOCTL(CORDBMEM_IOC_ATTACH, struct cordbmem_attach, target_fd,
-		     cordbmem_attach_ioctl),
-};
-
-/*
- * Copies an argument in, by copy_struct_from_user() unless the caller knows the
- * struct as this module does: then the checks around a copy would cost
- * more than the few words themselves.
- */
-static int device_load_arg(const struct device_ioctl *op, u64 *arg,
-			   const void __user *user)
-{
-	const u64 __user *from = user;
-	u32 i, size;
-
-	if (!user_read_access_begin(from, op->size))
-		return -EFAULT;
-	unsafe_get_user(size, (const u32 __user *)user, fault);
-	if (size == op->size) {
-		for (i = 0; i < op->size / sizeof(*arg); i++)
-			unsafe_get_user(arg[i], &from[i], fault);
-	}
-	user_read_access_end();
-
-	if (size < op->min_size)
-		return -EINVAL;
-	/* No struct gets that long, and its tail is looked at to the end. */
-	if (size > PAGE_SIZE)
-		return -E2BIG;
-	if (size != op->size)
-		return copy_struct_from_user(arg, op->size, user, size);
-	return 0;
-fault:
-	user_read_access_end();
-	return -EFAULT;
-}
 
 static long device_ioctl(struct file *filp, unsigned int cmd,
 			 unsigned long uarg)
 {
-	const struct device_ioctl *op;
-	void __user *user = (void __user *)uarg;
-	union device_arg arg __uninitialized;
-	int ret;
-
-	if (_IOC_NR(cmd) >= ARRAY_SIZE(device_ioctls) ||
-	    cmd != _IO(CORDBMEM_IOC_MAGIC, _IOC_NR(cmd)))
-		return -ENOTTY;
-	op = &device_ioctls[array_index_nospec(_IOC_NR(cmd),
-					       ARRAY_SIZE(device_ioctls))];
-
-	ret = device_load_arg(op, arg.words, user);
-	if (ret)
-		return ret;
-	return op->run(filp->private_data, &arg, user);
+	return cordbmem_ioctl_run(device_ioctls, ARRAY_SIZE(device_ioctls),
+				  filp, cmd, (void __user *)uarg);
 }
 
 static int device_open(struct inode *inode, struct file *filp)
@@ -174,6 +97,11 @@ static int device_open(struct inode *inode, struct file *filp)
 	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
 	if (!file)
 		return -ENOMEM;
+	file->quota = cordbmem_quota_new();
+	if (!file->quota) {
+		kfree(file);
+		return -ENOMEM;
+	}
 	spin_lock_init(&file->lock);
 	filp->private_data = file;
 	return nonseekable_open(inode, filp);
@@ -184,6 +112,7 @@ static int device_release(struct inode *inode, struct file *filp)
 	struct cordbmem_file *file = filp->private_data;
 
 	cordbmem_target_forget_all(file);
+	cordbmem_quota_put(file->quota);
 	kvfree(file->scratch);
 	kfree(file);
 	return 0;
@@ -214,11 +143,16 @@ static int __init cordbmem_init(void)
 	ret = cordbmem_watch_init();
 	if (ret)
 		goto exit_gate;
-	ret = misc_register(&device);
+	ret = cordbmem_window_init();
 	if (ret)
 		goto exit_watch;
+	ret = misc_register(&device);
+	if (ret)
+		goto exit_window;
 	return 0;
 
+exit_window:
+	cordbmem_window_exit();
 exit_watch:
 	cordbmem_watch_exit();
 exit_gate:
@@ -229,6 +163,7 @@ exit_gate:
 static void __exit cordbmem_exit(void)
 {
 	misc_deregister(&device);
+	cordbmem_window_exit();
 	cordbmem_watch_exit();
 	cordbmem_gate_exit();
 	/* targets are freed by RCU, with kfree: no code of ours is left to run */

@@ -198,12 +198,21 @@ static bool read_lookup_short(struct cordbmem_target *target,
 	return done;
 }
 
-/*
- * Looks up to @nr pages of one mapping up. Returns how many there are. Pages of
- * a userfaultfd are not waited for, since nothing says that they ever come.
+/**
+ * cordbmem_lookup - look pages of one mapping up
+ * @mm: the target's, held
+ * @address: in the first page
+ * @nr: how many
+ * @gup_flags: FOLL_*
+ * @pages: set to the pages, with a reference each
+ *
+ * Pages of a userfaultfd are not waited for, since nothing says that they ever
+ * come.
+ *
+ * Return: how many there are from the first on, at least one, or a negative errno.
  */
-static long read_lookup(struct mm_struct *mm, u64 address, unsigned int nr,
-			unsigned int gup_flags, struct page **pages)
+long cordbmem_lookup(struct mm_struct *mm, u64 address, unsigned int nr,
+		     unsigned int gup_flags, struct page **pages)
 {
 	struct vm_area_struct *vma;
 	long got = -EFAULT;
@@ -273,8 +282,8 @@ static int read_long(struct cordbmem_target *target, struct task_struct *task,
 					PAGE_SIZE));
 		if (!mmget_not_zero(target->mm))
 			return -ESRCH;
-		got = read_lookup(target->mm, address, nr, span->gup_flags,
-				  pages);
+		got = cordbmem_lookup(target->mm, address, nr, span->gup_flags,
+				      pages);
 		mmput(target->mm);
 
 		if (got > 0) {
@@ -344,14 +353,13 @@ int cordbmem_read_span(struct cordbmem_target *target,
 
 /**
  * cordbmem_read_ioctl - CORDBMEM_IOC_READ
- * @file: the open device
+ * @filp: the open device
  * @arg: kernel copy of struct cordbmem_read
  * @uarg: the caller's
  *
  * Return: 0 or a negative errno.
  */
-int cordbmem_read_ioctl(struct cordbmem_file *file, void *arg,
-			void __user *uarg)
+int cordbmem_read_ioctl(struct file *filp, void *arg, void __user *uarg)
 {
 	struct cordbmem_read __user *uread = uarg;
 	struct cordbmem_read *read = arg;
@@ -373,7 +381,7 @@ int cordbmem_read_ioctl(struct cordbmem_file *file, void *arg,
 	if (ret)
 		return ret;
 
-	target = cordbmem_target_get(file, read->pid, &task);
+	target = cordbmem_target_get(filp->private_data, read->pid, &task);
 	if (IS_ERR(target))
 		return PTR_ERR(target);
 	ret = cordbmem_read_span(target, task, &span, &bytes_read);

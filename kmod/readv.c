@@ -276,15 +276,15 @@ static void scratch_give(struct cordbmem_file *file, void *scratch, u32 count)
 
 /**
  * cordbmem_readv_ioctl - CORDBMEM_IOC_READV
- * @file: the open device
+ * @filp: the open device
  * @arg: kernel copy of struct cordbmem_readv
  * @uarg: the caller's
  *
  * Return: 0 or a negative errno.
  */
-int cordbmem_readv_ioctl(struct cordbmem_file *file, void *arg,
-			 void __user *uarg)
+int cordbmem_readv_ioctl(struct file *filp, void *arg, void __user *uarg)
 {
+	struct cordbmem_file *file = filp->private_data;
 	struct cordbmem_element stack[READV_STACK] __uninitialized;
 	struct cordbmem_readv __user *ureadv = uarg;
 	struct cordbmem_readv *readv = arg;

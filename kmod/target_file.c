@@ -3,6 +3,7 @@
  * The target fd: a file whose offset is the target's address, and ATTACH.
  */
 #include <linux/anon_inodes.h>
+#include <linux/compat.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -14,18 +15,22 @@
 #include <linux/uaccess.h>
 
 #include "cordbmem.h"
+#include "ioctl.h"
 #include "watch.h"
+#include "window.h"
 
 /**
  * struct target_file - one target fd
  * @target: whom it reads
  * @flags: mode of its reads, CORDBMEM_READ_*
  * @watch: tells pollers that the image is gone
+ * @quota: of the open device that made it
  */
 struct target_file {
 	struct cordbmem_target *target;
 	u32 flags;
 	struct cordbmem_watch *watch;
+	struct cordbmem_quota *quota;
 };
 
 static ssize_t target_file_read(struct file *file, char __user *buf,
@@ -96,8 +101,29 @@ static int target_file_release(struct inode *inode, struct file *file)
 
 	cordbmem_watch_put(tf->watch);
 	cordbmem_target_put(tf->target);
+	cordbmem_quota_put(tf->quota);
 	kfree(tf);
 	return 0;
+}
+
+static int window_ioctl(struct file *filp, void *arg, void __user *uarg)
+{
+	struct target_file *tf = filp->private_data;
+
+	return cordbmem_window_ioctl(tf->target, tf->quota, arg, uarg);
+}
+
+static const struct cordbmem_ioctl target_file_ioctls[] = {
+	CORDBMEM_IOCTL(CORDBMEM_IOC_WINDOW, struct cordbmem_window, reserved,
+		       window_ioctl),
+};
+
+static long target_file_ioctl(struct file *filp, unsigned int cmd,
+			      unsigned long uarg)
+{
+	return cordbmem_ioctl_run(target_file_ioctls,
+				  ARRAY_SIZE(target_file_ioctls), filp, cmd,
+				  (void __user *)uarg);
 }
 
 static const struct file_operations target_file_fops = {
@@ -105,6 +131,8 @@ static const struct file_operations target_file_fops = {
 	.read		= target_file_read,
 	.llseek		= target_file_llseek,
 	.poll		= target_file_poll,
+	.unlocked_ioctl	= target_file_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
 	.show_fdinfo	= target_file_show_fdinfo,
 	.release	= target_file_release,
 };
@@ -152,22 +180,22 @@ static struct cordbmem_target *attach_target(const struct cordbmem_attach *arg)
 
 /**
  * cordbmem_attach_ioctl - CORDBMEM_IOC_ATTACH
- * @file: the open device
+ * @filp: the open device
  * @arg: kernel copy of struct cordbmem_attach
  * @uarg: the caller's
  *
  * Return: 0 or a negative errno.
  */
-int cordbmem_attach_ioctl(struct cordbmem_file *file, void *arg,
-			  void __user *uarg)
+int cordbmem_attach_ioctl(struct file *filp, void *arg, void __user *uarg)
 {
 	const u32 mode = CORDBMEM_READ_FORCE | CORDBMEM_READ_NOFAULT;
+	struct cordbmem_file *file = filp->private_data;
 	struct cordbmem_attach __user *uattach = uarg;
 	struct cordbmem_attach *attach = arg;
 	struct cordbmem_target *target;
 	unsigned int gup_flags;
 	struct target_file *tf;
-	struct file *filp;
+	struct file *new;
 	int fd, ret;
 
 	if (attach->flags & ~(mode | CORDBMEM_ATTACH_MEM_FD))
@@ -180,6 +208,7 @@ int cordbmem_attach_ioctl(struct cordbmem_file *file, void *arg,
 	if (!tf)
 		return -ENOMEM;
 	tf->flags = attach->flags & mode;
+	tf->quota = cordbmem_quota_get(file->quota);
 	target = attach_target(attach);
 	if (IS_ERR(target)) {
 		ret = PTR_ERR(target);
@@ -197,21 +226,21 @@ int cordbmem_attach_ioctl(struct cordbmem_file *file, void *arg,
 		ret = fd;
 		goto put_watch;
 	}
-	filp = anon_inode_getfile("[cordbmem-target]", &target_file_fops, tf,
-				  O_RDONLY | O_LARGEFILE);
-	if (IS_ERR(filp)) {
-		ret = PTR_ERR(filp);
+	new = anon_inode_getfile("[cordbmem-target]", &target_file_fops, tf,
+				 O_RDONLY | O_LARGEFILE);
+	if (IS_ERR(new)) {
+		ret = PTR_ERR(new);
 		goto put_fd;
 	}
-	/* from here on the file owns tf and its target */
-	filp->f_mode |= FMODE_LSEEK | FMODE_PREAD;
+	/* from here on the file owns tf and all in it */
+	new->f_mode |= FMODE_LSEEK | FMODE_PREAD;
 
 	if (put_user(fd, &uattach->target_fd)) {
-		fput(filp);
+		fput(new);
 		put_unused_fd(fd);
 		return -EFAULT;
 	}
-	fd_install(fd, filp);
+	fd_install(fd, new);
 	return 0;
 
 put_fd:
@@ -221,6 +250,7 @@ put_watch:
 put_target:
 	cordbmem_target_put(target);
 free:
+	cordbmem_quota_put(tf->quota);
 	kfree(tf);
 	return ret;
 }

@@ -15,8 +15,9 @@
  * to a target, and no target is stopped.
  *
  * Objects are files. The device takes INFO, READ, READV and ATTACH; ATTACH
- * yields a target fd, a file whose offset is the target's address. Closing the
- * fd ends the object.
+ * yields a target fd, a file whose offset is the target's address. A target fd
+ * takes WINDOW, which yields a window fd: a live mapping of a range of the
+ * target. Closing the fd ends the object.
  *
  * Who may read whom is the policy of /proc/PID/mem, decided by the kernel's own
  * check with every security module (ptrace access mode ATTACH, filesystem
@@ -75,7 +76,7 @@
 #define CORDBMEM_DEVICE "/dev/cordbmem"
 
 /** define CORDBMEM_ABI - revision of this contract; grows with every addition */
-#define CORDBMEM_ABI 1
+#define CORDBMEM_ABI 2
 
 #define CORDBMEM_IOC_MAGIC 0xD6
 
@@ -86,6 +87,12 @@
 #define CORDBMEM_IOC_READ	_IO(CORDBMEM_IOC_MAGIC, 0x01)
 #define CORDBMEM_IOC_READV	_IO(CORDBMEM_IOC_MAGIC, 0x02)
 #define CORDBMEM_IOC_ATTACH	_IO(CORDBMEM_IOC_MAGIC, 0x03)
+/* On a target fd. */
+#define CORDBMEM_IOC_WINDOW	_IO(CORDBMEM_IOC_MAGIC, 0x10)
+/* On a window fd. */
+#define CORDBMEM_IOC_POPULATE	_IO(CORDBMEM_IOC_MAGIC, 0x20)
+#define CORDBMEM_IOC_SYNC	_IO(CORDBMEM_IOC_MAGIC, 0x21)
+#define CORDBMEM_IOC_STATS	_IO(CORDBMEM_IOC_MAGIC, 0x22)
 
 /*
  * Features, as reported in struct cordbmem_info.
@@ -94,7 +101,11 @@
 #define CORDBMEM_FEATURE_NOFAULT	0x1ULL
 /** define CORDBMEM_FEATURE_FORCE - %CORDBMEM_READ_FORCE is allowed */
 #define CORDBMEM_FEATURE_FORCE		0x2ULL
-/** define CORDBMEM_FEATURE_WINDOW - live windows exist on this kernel */
+/**
+ * define CORDBMEM_FEATURE_WINDOW - live windows exist on this kernel
+ *
+ * Where it was built with CONFIG_MMU_NOTIFIER.
+ */
 #define CORDBMEM_FEATURE_WINDOW		0x4ULL
 
 /*
@@ -137,6 +148,9 @@
  * @features:	out: CORDBMEM_FEATURE_*
  * @max_elements: out: the most elements that one READV takes
  * @reserved:	out: 0
+ * @window_length: out: the longest range of a window in bytes; 0 without windows
+ *		(from ABI 2 on)
+ * @window_pages: out: the most pages that one window maps at a time (ABI 2)
  *
  * Errors: EINVAL, E2BIG, EFAULT.
  */
@@ -148,6 +162,8 @@ struct cordbmem_info {
 	__aligned_u64 features;
 	__u32 max_elements;
 	__u32 reserved;
+	__aligned_u64 window_length;
+	__aligned_u64 window_pages;
 };
 
 /**
@@ -302,6 +318,143 @@ struct cordbmem_attach {
 	__u32 flags;
 	__s32 source;
 	__s32 target_fd;
+};
+
+/**
+ * DOC: windows
+ *
+ * mmap of a window fd (PROT_READ, MAP_SHARED) at offset N shows the target's
+ * memory at the window's address + N: the target's own pages, so what the target
+ * writes is seen at once and no read costs a system call. Only pages that
+ * process_vm_readv could read, which are ordinary memory, are ever shown; a page
+ * that cannot be had, and any page of a target that is gone, reads as zeros. A
+ * touch never raises a signal.
+ *
+ * When the target replaces a page (copy on write, munmap, swap, migration), the
+ * old one stays in the mapping for a short while. Whoever needs the truth reads
+ * the state words, which are mapped at offset %CORDBMEM_WINDOW_STATE: an array of
+ * __u32, one per page of the window, each generation << 1 | valid. Before the
+ * target goes on, the word of a page that it replaces is made invalid.
+ *
+ *	1. load the word with acquire semantics; it must be valid (bit 0)
+ *	2. copy the bytes out of the mapping
+ *	3. after a read barrier load the word again; it must be the same
+ *
+ * Then the bytes were in the target at a moment between 1 and 3, and otherwise they
+ * must be thrown away and read through the target fd. Words change only by
+ * the module. The generation has 31 bits and wraps.
+ *
+ * What is mapped is counted against the limits of the module, which gives up the
+ * pages of longest standing first. A page that a window maps can be swapped,
+ * migrated and freed as any other; it takes the kernel a second attempt.
+ *
+ * A mapping of a window is not inherited by fork, cannot be split, grown or
+ * made writable, and cannot itself be read by ptrace, process_vm_readv or another
+ * window. The process whose memory it shows cannot have it (EINVAL).
+ */
+
+/** define CORDBMEM_WINDOW_STATE - offset in a window fd of its state words */
+#define CORDBMEM_WINDOW_STATE	0x4000000000000000ULL
+/** define CORDBMEM_WINDOW_VALID - bit of a state word: the mapping shows the truth */
+#define CORDBMEM_WINDOW_VALID	0x1U
+
+/**
+ * struct cordbmem_window - argument of CORDBMEM_IOC_WINDOW, on a target fd
+ * @size:	in: sizeof(struct cordbmem_window)
+ * @flags:	in: %CORDBMEM_READ_NOFAULT: a touch of the mapping shows only what is
+ *		mapped in the target already
+ * @address:	in: first byte, in the target; a multiple of the page size
+ * @length:	in: bytes; a multiple of the page size, not 0, and at most
+ *		window_length of INFO. It need not be mapped in the target
+ * @window_fd:	out: the new file descriptor, close-on-exec
+ * @reserved:	in: must be 0
+ *
+ * The mode of the target fd does not apply: windows never force, so what the
+ * target may not read itself is not shown.
+ *
+ * A window fd does not keep the memory of a dead process alive, can be passed to
+ * other processes, and has fdinfo lines "Pid:" (as a target fd), "Range:" and
+ * "Pages:".
+ *
+ * Errors: EINVAL (also: the target is the caller itself, or the range leaves
+ * user space), E2BIG, EFAULT, EOPNOTSUPP (no windows on this kernel), ESRCH (the
+ * target is gone), ENOSPC (too many windows of one open device), EINTR, ENOMEM,
+ * EMFILE, ENFILE.
+ */
+struct cordbmem_window {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 address;
+	__aligned_u64 length;
+	__s32 window_fd;
+	__u32 reserved;
+};
+
+/**
+ * struct cordbmem_populate - argument of CORDBMEM_IOC_POPULATE, on a window fd
+ * @size:	in: sizeof(struct cordbmem_populate)
+ * @flags:	in: %CORDBMEM_READ_NOFAULT: only what is mapped in the target already
+ * @offset:	in: first byte, from the start of the window; a multiple of the page
+ *		size
+ * @length:	in: bytes; a multiple of the page size
+ * @pages:	out: pages of the range that were valid when they were looked at
+ * @done:	out: bytes of the range that were looked at; less than @length only
+ *		after a signal
+ *
+ * Makes pages of a window valid, as far as the target has them, so that touches
+ * of the mapping find them. What cannot be had is left out, silently. Pages
+ * beyond the window's limit push out others.
+ *
+ * Succeeds when the range was looked at from its start, even if not to its end.
+ *
+ * Errors: EINVAL, E2BIG, EFAULT, ESRCH (the target is gone), EINTR, ENOMEM.
+ */
+struct cordbmem_populate {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 offset;
+	__aligned_u64 length;
+	__aligned_u64 pages;
+	__aligned_u64 done;
+};
+
+/**
+ * struct cordbmem_sync - argument of CORDBMEM_IOC_SYNC, on a window fd
+ * @size:	in: sizeof(struct cordbmem_sync)
+ * @flags:	in: must be 0
+ *
+ * Waits until no mapping of the window shows a page any more that the target had
+ * replaced before the call.
+ *
+ * Errors: EINVAL, E2BIG, EFAULT, EINTR.
+ */
+struct cordbmem_sync {
+	__u32 size;
+	__u32 flags;
+};
+
+/**
+ * struct cordbmem_stats - argument of CORDBMEM_IOC_STATS, on a window fd
+ * @size:	in: sizeof(struct cordbmem_stats)
+ * @flags:	in: must be 0
+ * @pages:	out: pages of the target that the window holds at the moment
+ * @filled:	out: pages that became valid, ever
+ * @invalidated: out: valid pages that the target replaced, ever
+ * @evicted:	out: valid pages that were given up for others, ever
+ * @faults:	out: touches that found nothing in the tracer's page table, ever
+ * @fallbacks:	out: touches that got zeros, ever
+ *
+ * Errors: EINVAL, E2BIG, EFAULT.
+ */
+struct cordbmem_stats {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 pages;
+	__aligned_u64 filled;
+	__aligned_u64 invalidated;
+	__aligned_u64 evicted;
+	__aligned_u64 faults;
+	__aligned_u64 fallbacks;
 };
 
 #endif /* _UAPI_LINUX_CORDBMEM_H */

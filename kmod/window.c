@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A window's life, what the target's events do to it, and its worker.
+ */
+#include <linux/bitmap.h>
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "cordbmem.h"
+#include "window.h"
+
+/*
+ * How long a page that was replaced may stay. Not at once, since waking somebody
+ * from within the target's own event costs the target more than a timer,
+ * and a burst of events is worth one pass. Whoever needs the page sooner flushes.
+ */
+#define WINDOW_DELAY 1
+
+/* An own queue, because its work sets memory free. */
+static struct workqueue_struct *window_wq;
+
+/**
+ * window_hit - tell those who have pages in their hands that these changed
+ * @uses: window->inserts or window->fills
+ * @first: first page
+ * @last: last page
+ *
+ * Caller holds the lock.
+ */
+void window_hit(struct list_head *uses, unsigned long first, unsigned long last)
+{
+	struct window_use *use;
+
+	list_for_each_entry(use, uses, node)
+		if (window_use_meets(use, first, last))
+			use->hit = true;
+}
+
+/**
+ * window_wake_worker - there are stale pages
+ * @w: the window
+ * @chunk: where
+ *
+ * Caller holds the lock.
+ */
+void window_wake_worker(struct window *w, struct window_chunk *chunk)
+{
+	if (list_empty(&chunk->stale_node))
+		list_add_tail(&chunk->stale_node, &w->stale);
+	queue_delayed_work(window_wq, &w->work, WINDOW_DELAY);
+}
+
+/**
+ * window_make_stale - fresh pages of a chunk are no longer the target's
+ * @w: the window
+ * @chunk: the chunk
+ * @first: first page, from the chunk's first
+ * @last: last page, likewise
+ *
+ * Caller holds the lock, and tells window->inserts.
+ *
+ * Return: how many were fresh.
+ */
+unsigned long window_make_stale(struct window *w, struct window_chunk *chunk,
+				unsigned long first, unsigned long last)
+{
+	unsigned long bit, count = 0;
+
+	lockdep_assert_held(&w->lock);
+	for (bit = find_next_bit(chunk->fresh, last + 1, first); bit <= last;
+	     bit = find_next_bit(chunk->fresh, last + 1, bit + 1)) {
+		u32 word = chunk->state[bit];
+
+		/* the next generation, and not valid */
+		WRITE_ONCE(chunk->state[bit],
+			   (word & ~CORDBMEM_WINDOW_VALID) + 2);
+		__clear_bit(bit, chunk->fresh);
+		__set_bit(bit, chunk->stale);
+		count++;
+	}
+	if (count)
+		window_wake_worker(w, chunk);
+	return count;
+}
+
+/*
+ * Called while the target is about to change the range, with any locks held,
+ * and in reclaim: it may not sleep, allocate, or touch a page table.
+ */
+static bool window_invalidate(struct mmu_interval_notifier *notifier,
+			      const struct mmu_notifier_range *range,
+			      unsigned long seq)
+{
+	struct window *w = container_of(notifier, struct window, notifier);
+	unsigned long first = 0, last = w->nr_pages - 1, index;
+	struct window_chunk *chunk;
+
+	if (range->start > w->address)
+		first = (range->start - w->address) >> PAGE_SHIFT;
+	if (range->end - 1 < w->address + (w->nr_pages << PAGE_SHIFT) - 1)
+		last = (range->end - 1 - w->address) >> PAGE_SHIFT;
+
+	spin_lock(&w->lock);
+	mmu_interval_set_seq(notifier, seq);
+	window_hit(&w->inserts, first, last);
+	window_hit(&w->fills, first, last);
+	xa_for_each_range(&w->chunks, index, chunk, first / WINDOW_CHUNK,
+			  last / WINDOW_CHUNK) {
+		unsigned long base = index * WINDOW_CHUNK;
+		unsigned long from = max(first, base) - base;
+		unsigned long to = min(last - base, WINDOW_CHUNK - 1);
+
+		w->stats.invalidated += window_make_stale(w, chunk, from, to);
+	}
+	spin_unlock(&w->lock);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops window_notifier_ops = {
+	.invalidate = window_invalidate,
+};
+
+/* Takes what is set out of the page tables of all who mapped the window. */
+static void window_zap(struct window *w, unsigned long base,
+		       const unsigned long *set)
+{
+	unsigned long first, end;
+
+	for (first = find_first_bit(set, WINDOW_CHUNK); first < WINDOW_CHUNK;
+	     first = find_next_bit(set, WINDOW_CHUNK, end)) {
+		end = find_next_zero_bit(set, WINDOW_CHUNK, first);
+		unmap_mapping_range(w->mapping,
+				    (loff_t)(base + first) << PAGE_SHIFT,
+				    (loff_t)(end - first) << PAGE_SHIFT, 1);
+	}
+}
+
+/*
+ * Makes what is set, of which no PTE is left, empty; but for what an insertion
+ * under way covers. That one wakes the worker again when it is done.
+ */
+static void window_release(struct window *w, struct window_chunk *chunk,
+			   unsigned long *set)
+{
+	unsigned long base = chunk->index * WINDOW_CHUNK, bit = 0;
+	struct page *pages[WINDOW_BATCH];
+	struct window_use *use;
+
+	spin_lock(&w->lock);
+	list_for_each_entry(use, &w->inserts, node) {
+		if (window_use_meets(use, base, base + WINDOW_CHUNK - 1)) {
+			unsigned long from = max(use->first, base) - base;
+			unsigned long to = min(use->last - base,
+					       WINDOW_CHUNK - 1);
+
+			bitmap_clear(set, from, to - from + 1);
+		}
+	}
+	while (bit < WINDOW_CHUNK) {
+		unsigned int count = 0, i;
+
+		for_each_set_bit_from(bit, set, WINDOW_CHUNK) {
+			if (count == WINDOW_BATCH)
+				break;
+			__clear_bit(bit, chunk->stale);
+			/* It was the zero page. */
+			if (!chunk->pages || !chunk->pages[bit])
+				continue;
+			pages[count++] = chunk->pages[bit];
+			chunk->pages[bit] = NULL;
+		}
+		w->pages -= count;
+		spin_unlock(&w->lock);
+		for (i = 0; i < count; i++)
+			put_page(pages[i]);
+		quota_give_pages(w->quota, count);
+		cond_resched();
+		spin_lock(&w->lock);
+	}
+	spin_unlock(&w->lock);
+}
+
+static struct window_chunk *window_next_stale(struct window *w,
+					      unsigned long *set)
+{
+	struct window_chunk *chunk;
+
+	spin_lock(&w->lock);
+	chunk = list_first_entry_or_null(&w->stale, struct window_chunk,
+					 stale_node);
+	if (chunk) {
+		list_del_init(&chunk->stale_node);
+		bitmap_copy(set, chunk->stale, WINDOW_CHUNK);
+	}
+	spin_unlock(&w->lock);
+	return chunk;
+}
+
+/* The only one that makes stale pages empty; runs once at a time. */
+static void window_work(struct work_struct *work)
+{
+	struct window *w =
+		container_of(to_delayed_work(work), struct window, work);
+	DECLARE_BITMAP(set, WINDOW_CHUNK);
+	struct window_chunk *chunk;
+
+	while ((chunk = window_next_stale(w, set))) {
+		window_zap(w, chunk->index * WINDOW_CHUNK, set);
+		window_release(w, chunk, set);
+	}
+}
+
+/**
+ * window_flush - wait until what is stale now is empty
+ * @w: the window
+ *
+ * Or until insertions under way have left it to the next time. The caller
+ * holds no lock.
+ */
+void window_flush(struct window *w)
+{
+	flush_delayed_work(&w->work);
+}
+
+/**
+ * window_sync - wait until no PTE maps what is stale now
+ * @w: the window
+ *
+ * An insertion under way takes its own PTEs out. The caller holds no lock.
+ *
+ * Return: 0 or -EINTR.
+ */
+int window_sync(struct window *w)
+{
+	struct window_use *use;
+	bool busy;
+
+	do {
+		window_flush(w);
+		busy = false;
+		spin_lock(&w->lock);
+		list_for_each_entry(use, &w->inserts, node)
+			busy |= use->hit;
+		spin_unlock(&w->lock);
+		if (busy) {
+			schedule_timeout_killable(1);
+			if (fatal_signal_pending(current))
+				return -EINTR;
+		}
+	} while (busy);
+	return 0;
+}
+
+static int window_register(struct window *w)
+{
+	unsigned long length = w->nr_pages << PAGE_SHIFT;
+	struct mm_struct *mm = w->target->mm;
+	int ret = -EINTR;
+
+	if (!mmget_not_zero(mm))
+		return -ESRCH;
+	/* Somebody may hold it over a page fault for long. */
+	if (!mmap_write_lock_killable(mm)) {
+		ret = mmu_interval_notifier_insert_locked(&w->notifier, mm,
+							  w->address, length,
+							  &window_notifier_ops);
+		mmap_write_unlock(mm);
+	}
+	mmput(mm);
+	return ret;
+}
+
+/**
+ * window_new - make a window that maps nothing yet
+ * @target: whose memory
+ * @quota: what it counts against
+ * @address: first byte
+ * @length: bytes; both checked by the caller
+ * @gup_flags: FOLL_* of touches
+ *
+ * Return: the window, whose mapping the caller sets; or -ENOSPC, -ESRCH, -EINTR,
+ * -ENOMEM.
+ */
+struct window *window_new(struct cordbmem_target *target,
+			  struct cordbmem_quota *quota, u64 address,
+			  u64 length, unsigned int gup_flags)
+{
+	struct window *w;
+	int ret;
+
+	if (!quota_take_window(quota))
+		return ERR_PTR(-ENOSPC);
+	w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
+	if (!w) {
+		quota_give_window(quota);
+		return ERR_PTR(-ENOMEM);
+	}
+	w->target = target;
+	w->address = address;
+	w->nr_pages = length >> PAGE_SHIFT;
+	w->gup_flags = gup_flags;
+	INIT_DELAYED_WORK(&w->work, window_work);
+	spin_lock_init(&w->lock);
+	xa_init_flags(&w->chunks, XA_FLAGS_ACCOUNT);
+	INIT_LIST_HEAD(&w->stale);
+	INIT_LIST_HEAD(&w->inserts);
+	INIT_LIST_HEAD(&w->fills);
+
+	ret = window_register(w);
+	if (ret) {
+		quota_give_window(quota);
+		kfree(w);
+		return ERR_PTR(ret);
+	}
+	kref_get(&target->ref);
+	w->quota = cordbmem_quota_get(quota);
+	return w;
+}
+
+static void window_free_chunk(struct window_chunk *chunk)
+{
+	unsigned long bit;
+
+	for (bit = 0; chunk->pages && bit < WINDOW_CHUNK; bit++)
+		if (chunk->pages[bit])
+			put_page(chunk->pages[bit]);
+	kvfree(chunk->pages);
+	free_page((unsigned long)chunk->state);
+	kfree(chunk);
+}
+
+/**
+ * window_free - end a window that nobody has mapped or open
+ * @w: the window
+ */
+void window_free(struct window *w)
+{
+	struct window_chunk *chunk;
+	unsigned long index;
+
+	mmu_interval_notifier_remove(&w->notifier);
+	cancel_delayed_work_sync(&w->work);
+	xa_for_each(&w->chunks, index, chunk) {
+		window_free_chunk(chunk);
+		cond_resched();
+	}
+	xa_destroy(&w->chunks);
+	quota_give_pages(w->quota, w->pages);
+	quota_give_window(w->quota);
+	cordbmem_quota_put(w->quota);
+	cordbmem_target_put(w->target);
+	kfree(w);
+}
+
+/**
+ * window_work_init - what all windows share
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int window_work_init(void)
+{
+	window_wq = alloc_workqueue("cordbmem_window",
+				    WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	return window_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * window_work_exit - no window is left
+ */
+void window_work_exit(void)
+{
+	destroy_workqueue(window_wq);
+}
