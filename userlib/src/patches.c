@@ -46,6 +46,14 @@ void patches_destroy(struct patches *patches)
 	}
 	for (size_t i = 0; i < PATCH_CHUNKS; i++)
 		free(patches->chunks[i]);
+	free(OWN(&patches->filter));
+	free(patches->spare_filter);
+	while (patches->old_filters) {
+		struct patch_filter *older = patches->old_filters->older;
+
+		free(patches->old_filters);
+		patches->old_filters = older;
+	}
 	pthread_mutex_destroy(&patches->lock);
 }
 
@@ -184,6 +192,78 @@ static void fill_slots(struct patches *patches, struct cordbmem_patch *list,
 	}
 }
 
+/* ---- the filter ---- */
+
+static struct patch_filter *filter_new(size_t capacity)
+{
+	size_t bits = capacity * PATCH_FILTER_BITS;
+	struct patch_filter *filter = calloc(1, sizeof(*filter) + bits / 8);
+
+	if (!filter)
+		return NULL;
+	filter->capacity = capacity;
+	filter->shift = 64 - (unsigned int)__builtin_ctzll(bits);
+	return filter;
+}
+
+static void filter_set(struct patch_filter *filter, uint64_t address, uint64_t size)
+{
+	uint64_t last = (address + size - 1) >> PATCH_GRANULE_SHIFT;
+
+	for (uint64_t granule = address >> PATCH_GRANULE_SHIFT; granule <= last; granule++) {
+		uint64_t bit = granule * UINT64_C(0x9e3779b97f4a7c15) >> filter->shift;
+		_Atomic(uint64_t) *word = &filter->words[bit / 64];
+
+		STORE(word, OWN(word) | UINT64_C(1) << bit % 64);
+	}
+}
+
+/*
+ * Room in the filter for so many more. When it has seen too many patches come and go it is made anew from those that
+ * are left: in the spare, whose readers, if there are any, began before the last change of the sequence,
+ * and so find out. False: there is no memory.
+ */
+static bool filter_reserve(struct patches *patches, size_t more)
+{
+	struct patch_filter *filter = OWN(&patches->filter), *fresh = patches->spare_filter;
+	const struct patch_index *index = &patches->index[OWN(&patches->sequence) & 1];
+	size_t count = OWN(&index->count), capacity = filter ? filter->capacity : PATCH_FIRST_CHUNK;
+	const struct patch_block *block = OWN(&index->block);
+
+	if (filter && patches->filtered + more <= capacity)
+		return true;
+	while (capacity < 2 * (count + more))
+		capacity *= 2;
+	if (fresh && fresh->capacity == capacity) {
+		for (size_t i = 0; i < capacity * PATCH_FILTER_BITS / 64; i++)
+			STORE(&fresh->words[i], 0);
+	} else {
+		fresh = filter_new(capacity);
+		if (!fresh)
+			return false;
+		if (patches->spare_filter) {
+			patches->spare_filter->older = patches->old_filters;
+			patches->old_filters = patches->spare_filter;
+		}
+	}
+	for (size_t i = 0; i < count; i++)
+		filter_set(fresh, OWN(&block->entries[i].address),
+			   OWN(&OWN(&block->entries[i].slot)->size));
+	patches->filtered = count;
+	patches->spare_filter = filter;
+	STORE(&patches->filter, fresh);
+	return true;
+}
+
+static void filter_add(struct patches *patches, const struct cordbmem_patch *list, size_t count)
+{
+	struct patch_filter *filter = OWN(&patches->filter);
+
+	for (size_t i = 0; i < count; i++)
+		filter_set(filter, list[i].address, list[i].size);
+	patches->filtered += count;
+}
+
 HRESULT patches_add(struct patches *patches, struct cordbmem_patch *list, size_t count)
 {
 	struct patch_block *bigger[2] = { NULL, NULL };
@@ -208,8 +288,9 @@ HRESULT patches_add(struct patches *patches, struct cordbmem_patch *list, size_t
 		if (!bigger[i])
 			goto out;
 	}
-	if (!reserve_slots(patches, count))
+	if (!reserve_slots(patches, count) || !filter_reserve(patches, count))
 		goto out;
+	filter_add(patches, list, count);
 
 	fill_slots(patches, list, additions, count);
 	qsort(additions, count, sizeof(*additions), compare_additions);

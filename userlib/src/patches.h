@@ -84,9 +84,25 @@ struct patch_index {
 #define PATCH_FIRST_CHUNK 64U
 #define PATCH_CHUNKS 18 /* together as many slots as the bits can number */
 
+/*
+ * Which granules of 128 bytes no patch touches, by hash: a bit that is clear tells so, one that is set
+ * tells nothing. Bits are set before the patch can be in the code, and only cleared by a writer that
+ * makes all of them anew, in the other of two filters.
+ */
+#define PATCH_GRANULE_SHIFT 7
+#define PATCH_FILTER_BITS 32 /* per patch */
+
+struct patch_filter {
+	unsigned int shift; /* 64 - log2 of the bits */
+	size_t capacity;    /* patches */
+	struct patch_filter *older;
+	_Atomic(uint64_t) words[];
+};
+
 struct patches {
 	/* Read by readers; written by writers only, so it stays shared. */
 	_Alignas(64) _Atomic(uint64_t) sequence;
+	_Atomic(struct patch_filter *) filter;
 	struct patch_index index[2];
 
 	/* Writers' own, under the lock. */
@@ -97,7 +113,10 @@ struct patches {
 	uint32_t slots;	     /* in the chunks altogether */
 	uint32_t slots_free; /* on the list */
 	size_t live;
-	size_t removed; /* stamped, not yet swept */
+	size_t removed;			   /* stamped, not yet swept */
+	struct patch_filter *spare_filter; /* as large as the other */
+	struct patch_filter *old_filters;  /* kept for readers that are late */
+	size_t filtered;		   /* patches in the filter, removed ones too */
 };
 
 /* gcc's TSan knows no fences; there the copy is made by the kernel anyway. */
@@ -118,6 +137,36 @@ void patches_destroy(struct patches *patches);
 static inline uint64_t patches_begin(const struct patches *patches)
 {
 	return atomic_load_explicit(&patches->sequence, memory_order_acquire);
+}
+
+static inline bool patch_filter_has(const struct patch_filter *filter, uint64_t granule)
+{
+	uint64_t bit = granule * UINT64_C(0x9e3779b97f4a7c15) >> filter->shift;
+
+	return PATCH_LOAD(&filter->words[bit / 64]) >> bit % 64 & 1;
+}
+
+/*
+ * The quick answer for few bytes that were read since patches_begin: true, no patch touches them. False tells
+ * nothing. The view must still be the newest, and then the filter is the one that the view
+ * belongs to, or one with more in it.
+ */
+static inline bool patches_clear(const struct patches *patches, uint64_t view, uint64_t address,
+				 size_t size)
+{
+	uint64_t first = address >> PATCH_GRANULE_SHIFT;
+	uint64_t last = (address + size - 1) >> PATCH_GRANULE_SHIFT;
+	const struct patch_filter *filter;
+
+	PATCH_FENCE(memory_order_acquire);
+	if (!view)
+		return !PATCH_LOAD(&patches->sequence);
+	filter = PATCH_LOAD(&patches->filter);
+	if (!filter || last - first > 1 || patch_filter_has(filter, first) ||
+	    (last != first && patch_filter_has(filter, last)))
+		return false;
+	/* Ordered after the loads above, because they are acquires. */
+	return atomic_load_explicit(&patches->sequence, memory_order_relaxed) == view;
 }
 
 /*
