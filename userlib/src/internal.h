@@ -31,6 +31,7 @@ enum state { STATE_ALIVE, STATE_GONE, STATE_CLOSED };
 
 struct backend;
 struct coreclr;
+struct windows;
 
 struct cordbmem_process {
 	/* Constant after open, but for the state: readers share these lines. */
@@ -45,6 +46,10 @@ struct cordbmem_process {
 	uint64_t start_time; /* from /proc/PID/stat, 0 if unknown */
 	const struct backend *backend;
 	_Atomic(struct coreclr *) coreclr; /* NULL until it was found; lives on */
+	/* window.h. NULL until a read could have used one; lives on */
+	_Atomic(struct windows *) windows;
+	_Atomic(struct windows *) windows_fast; /* the same, or NULL in other modes than AUTO */
+	_Atomic(int) window_mode;		/* enum cordbmem_windows */
 
 	struct patches patches; /* starts a cache line */
 };
@@ -108,6 +113,11 @@ bool read_decided(const struct cordbmem_process *process, uint64_t address, cons
  */
 int read_registered(struct cordbmem_process *process, uint64_t address, BYTE *buffer, size_t size,
 		    size_t *got);
+/*
+ * All there is to most reads: a few bytes of a page that a window shows, and nothing to be masked. True: S_OK, and
+ * buffer has them. False: it takes more to know, and buffer is garbage.
+ */
+bool read_fast(struct cordbmem_process *process, uint64_t address, BYTE *buffer, DWORD size);
 /* Read with masking, after the checks. */
 HRESULT read_masked(struct cordbmem_process *process, uint64_t address, BYTE *buffer, size_t size,
 		    size_t *got);

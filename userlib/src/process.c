@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "facts.h"
+#include "window.h"
 
 const char *cordbmem_version(void)
 {
@@ -58,6 +59,7 @@ static void destroy(struct cordbmem_process *process)
 	if (process->pidfd >= 0)
 		close(process->pidfd);
 	free(atomic_load(&process->coreclr));
+	windows_destroy(process);
 	patches_destroy(&process->patches);
 	free(process);
 }
@@ -75,6 +77,9 @@ static struct cordbmem_process *create(pid_t pid, const struct backend *backend)
 		return NULL;
 	}
 	atomic_init(&process->state, STATE_ALIVE);
+	atomic_init(&process->window_mode, backend->kind == CORDBMEM_BACKEND_MODULE
+						   ? CORDBMEM_WINDOWS_AUTO
+						   : CORDBMEM_WINDOWS_OFF);
 	process->memory_fd = -1;
 	process->device_fd = -1;
 	process->pidfd = -1;

@@ -9,6 +9,7 @@
 
 #include "coreclr.h"
 #include "internal.h"
+#include "window.h"
 
 /* Elements of one READV; they live on the stack. */
 #define BATCH 128
@@ -142,6 +143,8 @@ static size_t batch_take(const struct batch *batch, uint32_t done,
 			if (runtime)
 				strip = coreclr_strip(e->process, runtime, batch->quiet_at[used],
 						      e->address, e->buffer, &got, &reread);
+			if (got)
+				window_missed(e->process, e->address, got);
 			e->result = read_result(e->process, strip ? strip : err, &got);
 			e->read = got;
 			if (reread)
@@ -163,6 +166,13 @@ HRESULT cordbmem_read_scatter(struct cordbmem_scatter *elements, size_t count)
 		uint32_t done = 0;
 		size_t described;
 
+		if (elements[at].process && read_fast(elements[at].process, elements[at].address,
+						      elements[at].buffer, elements[at].size)) {
+			elements[at].result = S_OK;
+			elements[at].read = elements[at].size;
+			at++;
+			continue;
+		}
 		described = batch_fill(&batch, elements + at, count - at);
 		if (batch.count > 1 && batch.device_fd >= 0)
 			done = batch_read(&batch);

@@ -351,7 +351,7 @@ CORDBMEM_API HRESULT cordbmem_process_explain(struct cordbmem_process *process,
  *
  * Beyond what the genuine one returns: E_INVALIDARG for a NULL @process;
  * E_OUTOFMEMORY when the kernel has no memory, 0x800703E6 CORDBMEM_E_NOACCESS when
- * @buffer cannot be written, and E_ACCESSDENIED when forced reads (allow_force)
+ * @buffer cannot be written (but see enum cordbmem_windows), and E_ACCESSDENIED when forced reads (allow_force)
  * were switched off since the process was opened for them, all with *@read = 0.
  */
 CORDBMEM_API HRESULT cordbmem_ReadMemory(struct cordbmem_process *process, CORDB_ADDRESS address,
@@ -601,6 +601,105 @@ CORDBMEM_API HRESULT cordbmem_process_remove_patch(struct cordbmem_process *proc
 CORDBMEM_API HRESULT cordbmem_process_list_patches(struct cordbmem_process *process,
 						   struct cordbmem_patch *patches, size_t capacity,
 						   size_t *count);
+
+/* ---- windows ----------------------------------------------------------- */
+
+/**
+ * enum cordbmem_windows - how reads use windows
+ * @CORDBMEM_WINDOWS_AUTO: where they pay; what a new handle does
+ * @CORDBMEM_WINDOWS_OFF: not at all. What was mapped is unmapped, pins are forgotten
+ * @CORDBMEM_WINDOWS_CHECKED: as AUTO, but each read through a window is compared
+ *	with a read by system call. Slow; for tests
+ *
+ * A window is a part of the target's memory that is mapped into this process,
+ * its own pages, so that a read of them is a copy and no system call. It is never a
+ * copy of old: a read takes bytes from a window only when they were in the target at
+ * some moment during the call, and is made by a system call otherwise. The results are the
+ * same, but for one thing: a @buffer that cannot be written is CORDBMEM_E_NOACCESS only
+ * where the kernel does the copying, and else what it is for memcpy.
+ *
+ * What was read twice is mapped, with what is resident around it, until the target
+ * replaces it; pages that it replaces over and over are mapped ever more seldom. A handle has at
+ * most 16 windows of 64 GiB of address space; each takes an fd and that much
+ * address space here, memory only in proportion to what is mapped. docs/window.md says
+ * what it costs the target.
+ *
+ * In a child of fork a handle begins with no windows.
+ */
+enum cordbmem_windows {
+	CORDBMEM_WINDOWS_AUTO = 0,
+	CORDBMEM_WINDOWS_OFF = 1,
+	CORDBMEM_WINDOWS_CHECKED = 2
+};
+
+/**
+ * cordbmem_process_set_windows() - turn windows on and off
+ * @process:	handle
+ * @mode:	how reads use windows from now on
+ *
+ * Return: S_OK; E_INVALIDARG; E_NOTIMPL: the portable back end has none (but
+ * takes OFF); E_OUTOFMEMORY; CORDBG_E_OBJECT_NEUTERED. Thread-safe.
+ */
+CORDBMEM_API HRESULT cordbmem_process_set_windows(struct cordbmem_process *process,
+						  enum cordbmem_windows mode);
+
+/**
+ * cordbmem_process_pin_window() - have a window over a range at once, and keep it
+ * @process:	handle
+ * @address:	first byte
+ * @size:	bytes, more than 0
+ * @pages:	out: pages of the range that are mapped now; NULL is allowed
+ *
+ * The pages are faulted in in the target (unless the handle is NOFAULT). When the
+ * target replaces one, the next read of it maps the new one. A handle keeps at most 32 pins.
+ *
+ * Return: S_OK, also when no page of the range can be mapped; E_INVALIDARG; E_NOTIMPL:
+ * there are no windows (the kernel, the back end, or turned off); E_OUTOFMEMORY: too
+ * many pins or windows; CORDBG_E_PROCESS_TERMINATED; CORDBG_E_OBJECT_NEUTERED.
+ */
+CORDBMEM_API HRESULT cordbmem_process_pin_window(struct cordbmem_process *process,
+						 CORDB_ADDRESS address, SIZE_T size, SIZE_T *pages);
+
+/**
+ * struct cordbmem_window_stats - what the windows of a handle do
+ * @size:	in: sizeof(struct cordbmem_window_stats)
+ * @windows:	windows at the moment
+ * @pages:	pages of the target that they hold
+ * @filled:	pages that became valid, ever
+ * @invalidated: valid pages that the target replaced, ever
+ * @evicted:	valid pages that were given up for others, ever
+ * @faults:	touches that found nothing in this process's page table, ever
+ * @fallbacks:	touches that got zeros, which no read returns, ever
+ * @populates:	how often reads or pins had a range mapped
+ * @checked:	reads through windows that were compared (CORDBMEM_WINDOWS_CHECKED)
+ * @mismatches:	comparisons that found a difference; must be 0
+ *
+ * Windows that are gone do not count, except in the last three. Reads through windows are not
+ * counted: that would cost more than the read.
+ */
+struct cordbmem_window_stats {
+	size_t size;
+	uint64_t windows;
+	uint64_t pages;
+	uint64_t filled;
+	uint64_t invalidated;
+	uint64_t evicted;
+	uint64_t faults;
+	uint64_t fallbacks;
+	uint64_t populates;
+	uint64_t checked;
+	uint64_t mismatches;
+};
+
+/**
+ * cordbmem_process_window_stats() - read the statistics
+ * @process:	handle
+ * @stats:	out
+ *
+ * Return: S_OK; E_INVALIDARG; CORDBG_E_OBJECT_NEUTERED. Thread-safe.
+ */
+CORDBMEM_API HRESULT cordbmem_process_window_stats(struct cordbmem_process *process,
+						   struct cordbmem_window_stats *stats);
 
 /* ---- diagnosis --------------------------------------------------------- */
 

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The library's windows: reads are the same with them as without, whatever the target does.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <kselftest_harness.h>
+
+#include <cordbmem/cordbmem.h>
+#include <linux/cordbmem.h>
+
+#include "call.h"
+#include "child.h"
+#include "memory.h"
+#include "support.h"
+
+#define SEED 17
+#define PAGES 300
+#define SIZE (PAGES * PAGE)
+
+FIXTURE(windows)
+{
+	uint8_t *source;
+	uint64_t address;
+	struct child target;
+	struct cordbmem_process *process;
+	uint8_t buffer[SIZE];
+};
+
+static long touch_all(long address)
+{
+	volatile uint8_t *bytes = pointer((uint64_t)address);
+
+	for (size_t i = 0; i < SIZE; i += PAGE)
+		bytes[i] = bytes[i];
+	return 0;
+}
+
+FIXTURE_SETUP(windows)
+{
+	if (!has_feature(device_open(), CORDBMEM_FEATURE_WINDOW))
+		SKIP(return, "this kernel has no windows");
+	self->source = island_pages(PAGES);
+	self->address = number(self->source);
+	pattern_fill(self->source, SIZE, SEED, self->address);
+	self->target = child_start();
+	/* Its own from then on, not the test's too: written in place. */
+	child_call(&self->target, touch_all, (long)self->address);
+	munmap(self->source, SIZE);
+	ASSERT_EQ(S_OK, cordbmem_process_open(self->target.pid, NULL, &self->process, NULL));
+}
+
+FIXTURE_TEARDOWN(windows)
+{
+	cordbmem_process_free(self->process);
+	child_end(&self->target);
+}
+
+static struct cordbmem_window_stats stats_of(const struct cordbmem_process *process)
+{
+	struct cordbmem_window_stats stats = { .size = sizeof(stats) };
+
+	if (cordbmem_process_window_stats((struct cordbmem_process *)(uintptr_t)process, &stats))
+		die("the statistics");
+	return stats;
+}
+
+static uint64_t word_at(struct cordbmem_process *process, uint64_t address)
+{
+	uint64_t word = 0;
+	SIZE_T got = 0;
+
+	if (cordbmem_ReadMemory(process, address, 8, (BYTE *)&word, &got) || got != 8)
+		die("reading a word");
+	return word;
+}
+
+static long write_word(long address)
+{
+	*(volatile uint64_t *)(uintptr_t)address += 1;
+	return 0;
+}
+
+static long drop_page(long address)
+{
+	return madvise(pointer((uint64_t)address), PAGE, MADV_DONTNEED);
+}
+
+static long forbid_page(long address)
+{
+	return mprotect(pointer((uint64_t)address), PAGE, PROT_NONE);
+}
+
+static long unmap_page(long address)
+{
+	return munmap(pointer((uint64_t)address), PAGE);
+}
+
+static long put_traps(long address)
+{
+	memset(pointer((uint64_t)address), 0xcc, PAGE);
+	return 0;
+}
+
+TEST_F(windows, hot_pages_get_one)
+{
+	for (int i = 0; i < 10; i++)
+		word_at(self->process, self->address);
+	EXPECT_EQ(1, stats_of(self->process).windows);
+	EXPECT_EQ(1, stats_of(self->process).populates);
+	EXPECT_LE(1, stats_of(self->process).pages);
+	EXPECT_EQ(0, stats_of(self->process).fallbacks);
+}
+
+TEST_F(windows, every_size_and_alignment_reads_what_is_there)
+{
+	static const DWORD lengths[] = { 1, 2, 3, 4, 7, 8, 9, 64, 255, 4095, 4096, 4097, 70000 };
+	SIZE_T got;
+
+	for (int round = 0; round < 3; round++) {
+		for (uint64_t offset = 0; offset < 2 * PAGE; offset += offset < 20 ? 1 : 501) {
+			for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+				memset(self->buffer, POISON, lengths[i] + 1);
+				ASSERT_EQ(S_OK,
+					  cordbmem_ReadMemory(self->process, self->address + offset,
+							      lengths[i], self->buffer, &got));
+				ASSERT_EQ(lengths[i], got);
+				ASSERT_EQ(lengths[i], pattern_check(self->buffer, lengths[i], SEED,
+								    self->address + offset));
+				ASSERT_EQ(POISON, self->buffer[lengths[i]]);
+			}
+		}
+	}
+	for (int round = 0; round < 4; round++) {
+		memset(self->buffer, POISON, SIZE);
+		ASSERT_EQ(S_OK, cordbmem_ReadMemory(self->process, self->address, SIZE,
+						    self->buffer, &got));
+		ASSERT_EQ(SIZE, pattern_check(self->buffer, SIZE, SEED, self->address));
+	}
+	EXPECT_EQ(PAGES, stats_of(self->process).pages);
+}
+
+TEST_F(windows, writes_are_seen_at_once)
+{
+	uint64_t at = self->address + 3 * PAGE, before;
+
+	for (int i = 0; i < 5; i++)
+		word_at(self->process, at);
+	before = word_at(self->process, at);
+	for (uint64_t i = 1; i < 100; i++) {
+		child_call(&self->target, write_word, (long)at);
+		ASSERT_EQ(before + i, word_at(self->process, at));
+	}
+	EXPECT_EQ(1, stats_of(self->process).populates);
+}
+
+TEST_F(windows, what_goes_away_is_gone_at_once)
+{
+	uint64_t at = self->address + 16 * PAGE;
+	uint64_t word;
+	SIZE_T got;
+
+	for (int i = 0; i < 5; i++)
+		word_at(self->process, at);
+	EXPECT_EQ(0, child_call(&self->target, drop_page, (long)at));
+	EXPECT_EQ(0, word_at(self->process, at));
+	for (int i = 0; i < 50; i++)
+		ASSERT_EQ(0, word_at(self->process, at));
+	child_call(&self->target, write_word, (long)at);
+	EXPECT_EQ(1, word_at(self->process, at));
+
+	/* Not readable for the target itself, but for ReadMemory. */
+	EXPECT_EQ(0, child_call(&self->target, forbid_page, (long)at));
+	for (int i = 0; i < 50; i++)
+		ASSERT_EQ(1, word_at(self->process, at));
+	EXPECT_EQ(0, child_call(&self->target, unmap_page, (long)at));
+	for (int i = 0; i < 50; i++) {
+		ASSERT_EQ(CORDBG_E_READVIRTUAL_FAILURE,
+			  cordbmem_ReadMemory(self->process, at, 8, (BYTE *)&word, &got));
+		ASSERT_EQ(CORDBMEM_E_PARTIAL_COPY,
+			  cordbmem_ReadMemory(self->process, at - 4, 8, (BYTE *)&word, &got));
+		ASSERT_EQ(4, got);
+	}
+	child_end(&self->target);
+	EXPECT_EQ(CORDBG_E_PROCESS_TERMINATED,
+		  cordbmem_ReadMemory(self->process, at - PAGE, 8, (BYTE *)&word, &got));
+	EXPECT_EQ(CORDBG_E_OBJECT_NEUTERED,
+		  cordbmem_ReadMemory(self->process, at - PAGE, 8, (BYTE *)&word, &got));
+	self->target = child_start();
+}
+
+TEST_F(windows, patches_are_hidden)
+{
+	uint64_t at = self->address + 9 * PAGE, word;
+	static const BYTE original[] = { 0x55 };
+	cordbmem_patch_id id;
+
+	child_call(&self->target, put_traps, (long)at);
+	for (int i = 0; i < 5; i++)
+		word_at(self->process, at);
+	ASSERT_EQ(S_OK, cordbmem_process_add_patch(self->process, at + 3, original, 1, &id));
+	EXPECT_EQ(0xcccccccc55cccccc, word_at(self->process, at));
+	EXPECT_EQ(0xcccccccccccccccc, word_at(self->process, at + 512));
+	ASSERT_EQ(S_OK, cordbmem_process_remove_patch(self->process, id));
+	EXPECT_EQ(0xcccccccccccccccc, word_at(self->process, at));
+	/* The filter is made anew more than once. */
+	for (uint64_t i = 0; i < 3000; i++) {
+		ASSERT_EQ(S_OK, cordbmem_process_add_patch(self->process, at + i % 4000, original,
+							   1, &id));
+		word = word_at(self->process, (at + i % 4000) & ~7ULL);
+		ASSERT_EQ(0x55, word >> i % 8 * 8 & 0xff);
+		ASSERT_EQ(S_OK, cordbmem_process_remove_patch(self->process, id));
+	}
+}
+
+TEST_F(windows, off_is_off)
+{
+	for (int i = 0; i < 5; i++)
+		word_at(self->process, self->address);
+	EXPECT_EQ(1, stats_of(self->process).windows);
+	EXPECT_EQ(S_OK, cordbmem_process_set_windows(self->process, CORDBMEM_WINDOWS_OFF));
+	EXPECT_EQ(0, stats_of(self->process).windows);
+	for (int i = 0; i < 5; i++)
+		word_at(self->process, self->address);
+	EXPECT_EQ(0, stats_of(self->process).windows);
+	EXPECT_EQ(E_NOTIMPL, cordbmem_process_pin_window(self->process, self->address, 8, NULL));
+	EXPECT_EQ(S_OK, cordbmem_process_set_windows(self->process, CORDBMEM_WINDOWS_AUTO));
+	for (int i = 0; i < 5; i++)
+		word_at(self->process, self->address);
+	EXPECT_EQ(1, stats_of(self->process).windows);
+	EXPECT_EQ(E_INVALIDARG,
+		  cordbmem_process_set_windows(self->process, (enum cordbmem_windows)9));
+}
+
+TEST_F(windows, a_pin_maps_at_once_and_again)
+{
+	uint64_t at = self->address + 20 * PAGE;
+	SIZE_T pages;
+	uint64_t populates;
+
+	ASSERT_EQ(S_OK,
+		  cordbmem_process_pin_window(self->process, self->address + 1, SIZE - 2, &pages));
+	EXPECT_EQ(PAGES, pages);
+	populates = stats_of(self->process).populates;
+	word_at(self->process, at);
+	EXPECT_EQ(populates, stats_of(self->process).populates);
+	for (uint64_t i = 1; i < 10; i++) {
+		child_call(&self->target, drop_page, (long)at);
+		word_at(self->process, at);
+		EXPECT_EQ(populates + i, stats_of(self->process).populates);
+		word_at(self->process, at);
+		EXPECT_EQ(populates + i, stats_of(self->process).populates);
+	}
+	EXPECT_EQ(E_INVALIDARG, cordbmem_process_pin_window(self->process, at, 0, NULL));
+	EXPECT_EQ(E_INVALIDARG, cordbmem_process_pin_window(self->process, UINT64_MAX, 8, NULL));
+	EXPECT_EQ(S_OK, cordbmem_process_pin_window(self->process, 4096, 8, &pages));
+	EXPECT_EQ(0, pages);
+}
+
+TEST_F_TIMEOUT(windows, a_restless_page_is_left_to_plain_reads, 120)
+{
+	uint64_t at = self->address + 20 * PAGE;
+
+	for (int i = 0; i < 600; i++) {
+		child_call(&self->target, drop_page, (long)at);
+		ASSERT_EQ(0, word_at(self->process, at));
+	}
+	EXPECT_GT(150, stats_of(self->process).populates);
+}
+
+TEST_F(windows, a_child_of_fork_reads_without_them)
+{
+	uint64_t word;
+	int status;
+	pid_t pid;
+
+	for (int i = 0; i < 5; i++)
+		word = word_at(self->process, self->address);
+	pid = fork();
+	if (!pid) {
+		for (int i = 0; i < 10; i++)
+			if (word_at(self->process, self->address) != word)
+				_exit(1);
+		_exit(stats_of(self->process).windows == 1 ? 0 : 2);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(word, word_at(self->process, self->address));
+}
+
+TEST_F(windows, checked_reads_agree)
+{
+	SIZE_T got;
+
+	ASSERT_EQ(S_OK, cordbmem_process_set_windows(self->process, CORDBMEM_WINDOWS_CHECKED));
+	for (int i = 0; i < 20; i++) {
+		word_at(self->process, self->address + 8);
+		ASSERT_EQ(S_OK, cordbmem_ReadMemory(self->process, self->address + 5, 100000,
+						    self->buffer, &got));
+		ASSERT_EQ(100000, pattern_check(self->buffer, 100000, SEED, self->address + 5));
+	}
+	EXPECT_LT(10, stats_of(self->process).checked);
+	EXPECT_EQ(0, stats_of(self->process).mismatches);
+}
+
+TEST_F(windows, scattered_reads_use_them)
+{
+	struct cordbmem_scatter elements[64];
+	uint64_t words[64];
+
+	for (int round = 0; round < 4; round++) {
+		for (size_t i = 0; i < ARRAY_SIZE(elements); i++)
+			elements[i] = (struct cordbmem_scatter){
+				.process = self->process,
+				.address = self->address + i * 3 * PAGE,
+				.buffer = (BYTE *)&words[i],
+				.size = 8,
+			};
+		ASSERT_EQ(S_OK, cordbmem_read_scatter(elements, ARRAY_SIZE(elements)));
+		for (size_t i = 0; i < ARRAY_SIZE(elements); i++)
+			ASSERT_EQ(8, pattern_check(&words[i], 8, SEED, elements[i].address));
+	}
+	EXPECT_LE(64, stats_of(self->process).pages);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Windows: parts of the target's memory that are mapped into this process, so that reading them
+ * is a copy and no system call. <linux/cordbmem.h> explains the state words.
+ *
+ * How readers and the one who makes windows meet
+ * ----------------------------------------------
+ * The address space of the target is cut into blocks of 64 GiB. A slot of the table maps one block; its
+ * place is told by the block's number. Readers take no lock and store to nothing that is shared,
+ * except once to tell that a slot is in use:
+ *
+ * - "key" names the block, with a number that grows each time the slot gets another one. It is 0 while
+ *   the mappings are exchanged. A reader loads it first and last; if it is the same, then
+ *   so were the mappings.
+ * - The areas that a slot maps its windows to are never given back before the handle is, and a window is
+ *   put into them by one mmap each, so that a late reader copies from one window
+ *   or the next, never from nothing.
+ *
+ * What to map is told by the reads that found no window: "heat" counts them per 64 KiB. A page that
+ * the target replaces over and over is populated ever more seldom.
+ *
+ * The table is in memory that a fork leaves empty in the child, because the windows themselves are
+ * not there: the child starts with plain reads.
+ */
+#ifndef CORDBMEM_SRC_WINDOW_H
+#define CORDBMEM_SRC_WINDOW_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <linux/cordbmem.h>
+
+#include "patches.h"
+
+#define WINDOW_PAGE 4096U
+#define WINDOW_SHIFT 36 /* 64 GiB, the most that the kernel takes */
+#define WINDOW_SLOTS 64 /* places, a power of 2 */
+#define WINDOW_LIVE 16	/* windows at a time */
+#define WINDOW_PINS 32	/* pinned ranges */
+
+#define HEAT_SHIFT 16	  /* 64 KiB */
+#define HEAT_ENTRIES 1024 /* a power of 2 */
+
+/* A cache line each. */
+struct window_slot {
+	_Alignas(64) _Atomic(uint64_t) key; /* number << 32 | block + 1, or 0 */
+	/* Constant once there was a key. */
+	const BYTE *data;
+	const uint32_t *state;
+	_Atomic(uint32_t) used; /* since it was last looked at for eviction */
+	/* Under the lock. */
+	uint32_t number;
+	int fd_plus_1; /* 0: none, as a child finds it */
+	bool pinned;
+};
+
+struct window_heat {
+	_Atomic(uint64_t) count; /* see window.c */
+	_Atomic(uint64_t) filled_at;
+};
+
+struct window_pin {
+	uint64_t start;
+	uint64_t end;
+};
+
+struct windows {
+	struct window_slot slots[WINDOW_SLOTS];
+	struct window_heat heat[HEAT_ENTRIES];
+	/* Under the lock, which all zeros initializes. */
+	pthread_mutex_t lock;
+	struct window_pin pins[WINDOW_PINS];
+	unsigned int live;
+	unsigned int hand; /* of the clock that finds a slot to evict */
+	_Atomic(unsigned int) pin_count;
+	_Atomic(bool) off; /* this kernel or this target has no windows */
+	_Atomic(uint64_t) populates;
+	_Atomic(uint64_t) checked;
+	_Atomic(uint64_t) mismatches;
+};
+
+/* Page of the block, and where its bytes are. */
+struct window_place {
+	struct window_slot *slot;
+	uint64_t key;
+	uint64_t offset; /* in the block */
+};
+
+/* A block can be in either of two slots. */
+static inline unsigned int window_slot_of(uint64_t block, unsigned int which)
+{
+	uint64_t first = block % WINDOW_SLOTS;
+
+	return (unsigned int)(which ? (first + 1 + block / WINDOW_SLOTS % (WINDOW_SLOTS - 1)) %
+					      WINDOW_SLOTS
+				    : first);
+}
+
+static inline bool window_find(struct windows *windows, uint64_t address,
+			       struct window_place *place)
+{
+	uint64_t block = address >> WINDOW_SHIFT;
+
+	place->offset = address & ((UINT64_C(1) << WINDOW_SHIFT) - 1);
+	for (unsigned int i = 0; i < 2; i++) {
+		place->slot = &windows->slots[window_slot_of(block, i)];
+		place->key = atomic_load_explicit(&place->slot->key, memory_order_acquire);
+		if ((uint32_t)place->key == block + 1)
+			return true;
+	}
+	return false;
+}
+
+static inline bool window_unmoved(const struct window_place *place)
+{
+	return atomic_load_explicit(&place->slot->key, memory_order_relaxed) == place->key;
+}
+
+static inline void window_note_use(struct window_slot *slot)
+{
+	if (!atomic_load_explicit(&slot->used, memory_order_relaxed))
+		atomic_store_explicit(&slot->used, 1, memory_order_relaxed);
+}
+
+/* An aligned word comes out whole: sequence counters and pointers rely on it. */
+static inline void window_copy(BYTE *to, const BYTE *from, size_t size)
+{
+	if (size == 8 && !((uintptr_t)from & 7)) {
+		uint64_t word = *(const volatile uint64_t *)(const void *)from;
+
+		memcpy(to, &word, 8);
+	} else if (size == 4 && !((uintptr_t)from & 3)) {
+		uint32_t word = *(const volatile uint32_t *)(const void *)from;
+
+		memcpy(to, &word, 4);
+	} else {
+		memcpy(to, from, size);
+	}
+}
+
+/*
+ * The bytes of [address, address + size), which is within one page, by the protocol. False: nothing is
+ * known of them, and to is garbage.
+ */
+static inline bool window_read_page(struct windows *windows, uint64_t address, BYTE *to,
+				    size_t size)
+{
+	const uint32_t *state;
+	struct window_place place;
+	uint32_t word;
+
+	if (!window_find(windows, address, &place))
+		return false;
+	state = &place.slot->state[place.offset / WINDOW_PAGE];
+	word = __atomic_load_n(state, __ATOMIC_ACQUIRE);
+	if (!(word & CORDBMEM_WINDOW_VALID))
+		return false;
+	window_copy(to, place.slot->data + place.offset, size);
+	atomic_thread_fence(memory_order_acquire);
+	if (__atomic_load_n(state, __ATOMIC_RELAXED) != word || !window_unmoved(&place))
+		return false;
+	window_note_use(place.slot);
+	return true;
+}
+
+struct cordbmem_process;
+
+/*
+ * The first bytes of a range, as many as there are valid pages; 0 if the first page is not. *missing is then
+ * set to how many bytes in front are better read otherwise, 0 being none.
+ */
+size_t window_read(struct cordbmem_process *process, uint64_t address, BYTE *to, size_t size,
+		   size_t *missing);
+
+/* A range was read by a system call: is it time for a window? */
+void window_missed(struct cordbmem_process *process, uint64_t address, size_t size);
+
+void windows_destroy(struct cordbmem_process *process);
+
+#endif /* CORDBMEM_SRC_WINDOW_H */
