@@ -118,8 +118,16 @@ static long fill_take(struct window *w, struct window_chunk *chunk,
 	long i;
 
 	for (i = 0; i < count; i++, bit++) {
-		if (test_bit(bit, chunk->fresh))
-			continue;
+		if (test_bit(bit, chunk->fresh)) {
+			if (chunk->pages[bit] == pages[i])
+				continue;
+			/*
+			 * Replaced and we were not told, as khugepaged did until
+			 * 6.1 (CVE-2022-48991).
+			 */
+			window_make_stale(w, chunk, bit, bit);
+			window_hit(&w->inserts, first + i, first + i);
+		}
 		if (test_bit(bit, chunk->zero)) {
 			__clear_bit(bit, chunk->zero);
 			__set_bit(bit, chunk->stale);
