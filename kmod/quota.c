@@ -7,7 +7,9 @@
  * What the module allocates for a window is charged to the tracer's memory cgroup.
  */
 #include <linux/atomic.h>
+#include <linux/jiffies.h>
 #include <linux/kernel.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/refcount.h>
 #include <linux/slab.h>
@@ -26,6 +28,11 @@ MODULE_PARM_DESC(file_pages,
 static unsigned int file_windows = 256;
 module_param(file_windows, uint, 0644);
 MODULE_PARM_DESC(file_windows, "Most windows of one open device");
+
+static unsigned int window_lease = 10;
+module_param(window_lease, uint, 0644);
+MODULE_PARM_DESC(window_lease,
+		 "Seconds after which a window lets go of pages; 0: never");
 
 /**
  * struct cordbmem_quota - what has been taken
@@ -84,6 +91,16 @@ void cordbmem_quota_put(struct cordbmem_quota *quota)
 unsigned long quota_window_pages(void)
 {
 	return max(READ_ONCE(window_pages), 1UL);
+}
+
+/**
+ * quota_lease - how long a window holds a page at most
+ *
+ * Return: jiffies; 0: as long as it likes.
+ */
+unsigned long quota_lease(void)
+{
+	return min(READ_ONCE(window_lease), 1U << 20) * (unsigned long)HZ;
 }
 
 /**

@@ -14,6 +14,7 @@ struct cordbmem_quota *cordbmem_quota_get(struct cordbmem_quota *quota);
 void cordbmem_quota_put(struct cordbmem_quota *quota);
 
 unsigned long quota_window_pages(void);
+unsigned long quota_lease(void);
 bool quota_take_window(struct cordbmem_quota *quota);
 void quota_give_window(struct cordbmem_quota *quota);
 unsigned long quota_take_pages(struct cordbmem_quota *quota,

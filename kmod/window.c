@@ -86,6 +86,58 @@ unsigned long window_make_stale(struct window *w, struct window_chunk *chunk,
 	return count;
 }
 
+/**
+ * window_keep_lease - a chunk that had no fresh page is about to have one
+ * @w: the window
+ * @chunk: the chunk
+ *
+ * Caller holds the lock.
+ */
+void window_keep_lease(struct window *w, struct window_chunk *chunk)
+{
+	unsigned long lease = quota_lease();
+
+	chunk->since = jiffies;
+	if (lease)
+		queue_delayed_work(window_wq, &w->lease, lease);
+}
+
+/*
+ * Lets go of what has been held for the time of a lease, however often it is read: whoever
+ * reads it asks for it again. Some in the kernel look at a page's references
+ * before they tell the notifiers (splitting and reclaim of huge pages, compaction
+ * of anonymous memory, collapse), and would never get at a page that is held.
+ */
+static void window_end_leases(struct work_struct *work)
+{
+	struct window *w =
+		container_of(to_delayed_work(work), struct window, lease);
+	unsigned long lease = quota_lease(), index, next = 0;
+	struct window_chunk *chunk;
+
+	if (!lease)
+		return;
+	xa_for_each(&w->chunks, index, chunk) {
+		unsigned long base = index * WINDOW_CHUNK, age;
+
+		spin_lock(&w->lock);
+		age = jiffies - chunk->since;
+		if (bitmap_empty(chunk->fresh, WINDOW_CHUNK)) {
+			/* nothing to let go of */
+		} else if (age >= lease) {
+			window_hit(&w->inserts, base, base + WINDOW_CHUNK - 1);
+			w->stats.evicted += window_make_stale(w, chunk, 0,
+							      WINDOW_CHUNK - 1);
+		} else if (!next || lease - age < next) {
+			next = lease - age;
+		}
+		spin_unlock(&w->lock);
+		cond_resched();
+	}
+	if (next)
+		queue_delayed_work(window_wq, &w->lease, next);
+}
+
 /*
  * Called while the target is about to change the range, with any locks held,
  * and in reclaim: it may not sleep, allocate, or touch a page table.
@@ -303,6 +355,7 @@ struct window *window_new(struct cordbmem_target *target,
 	w->nr_pages = length >> PAGE_SHIFT;
 	w->gup_flags = gup_flags;
 	INIT_DELAYED_WORK(&w->work, window_work);
+	INIT_DELAYED_WORK(&w->lease, window_end_leases);
 	spin_lock_init(&w->lock);
 	xa_init_flags(&w->chunks, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&w->stale);
@@ -342,6 +395,7 @@ void window_free(struct window *w)
 	unsigned long index;
 
 	mmu_interval_notifier_remove(&w->notifier);
+	cancel_delayed_work_sync(&w->lease);
 	cancel_delayed_work_sync(&w->work);
 	xa_for_each(&w->chunks, index, chunk) {
 		window_free_chunk(chunk);

@@ -51,6 +51,7 @@
  * @zero:	which are
  * @stale_node:	on window->stale while a page is stale that the worker shall see
  * @index:	of this chunk in the window
+ * @since:	jiffies when the first of the fresh pages became so
  */
 struct window_chunk {
 	u32 *state;
@@ -60,6 +61,7 @@ struct window_chunk {
 	DECLARE_BITMAP(zero, WINDOW_CHUNK);
 	struct list_head stale_node;
 	unsigned long index;
+	unsigned long since;
 };
 
 /**
@@ -86,6 +88,7 @@ struct window_use {
  * @notifier:	hears what the target does with the range
  * @mapping:	of the inode of this window alone, to find its PTEs by
  * @work:	the worker
+ * @lease:	lets go of pages that were held for long
  * @lock:	all below, the contents of the chunks, and their state words. Taken
  *		by the callback, under whatever locks the target holds
  * @chunks:	struct window_chunk; never removed before the end
@@ -105,6 +108,7 @@ struct window {
 	struct mmu_interval_notifier notifier;
 	struct address_space *mapping;
 	struct delayed_work work;
+	struct delayed_work lease;
 	spinlock_t lock; /* see above */
 	struct xarray chunks;
 	struct list_head stale;
@@ -130,6 +134,7 @@ unsigned long window_make_stale(struct window *w, struct window_chunk *chunk,
 				unsigned long first, unsigned long last);
 void window_hit(struct list_head *uses, unsigned long first,
 		unsigned long last);
+void window_keep_lease(struct window *w, struct window_chunk *chunk);
 void window_wake_worker(struct window *w, struct window_chunk *chunk);
 void window_flush(struct window *w);
 int window_sync(struct window *w);

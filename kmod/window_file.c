@@ -6,6 +6,7 @@
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/fs_context.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -27,7 +28,11 @@ static int window_mnt_count;
 
 static int window_fs_init(struct fs_context *fc)
 {
-	return init_pseudo(fc, WINDOW_FS_MAGIC) ? 0 : -ENOMEM;
+	if (!init_pseudo(fc, WINDOW_FS_MAGIC))
+		return -ENOMEM;
+	/* PROT_EXEC is EPERM, and READ_IMPLIES_EXEC does not imply it. */
+	fc->s_iflags |= SB_I_NOEXEC;
+	return 0;
 }
 
 /*
@@ -49,10 +54,11 @@ static int window_mmap(struct file *filp, struct vm_area_struct *vma)
 	unsigned long first = vma->vm_pgoff, limit = w->nr_pages;
 	const struct vm_operations_struct *ops = &window_data_ops;
 	/*
-	 * VM_PFNMAP, of data: no struct page behind it is anybody's business.
-	 * VM_IO, of the state words: they are no memory to be pinned either.
+	 * VM_IO: no memory to be pinned, dumped or inherited, whatever madvise()
+	 * is told. VM_PFNMAP, of data: no struct page behind it is anybody's
+	 * business.
 	 */
-	unsigned long set = VM_PFNMAP;
+	unsigned long set = VM_IO | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP;
 
 	/* (The core took VM_SHARED away, as the file is not open for writing.) */
 	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_flags & VM_WRITE)
@@ -64,13 +70,12 @@ static int window_mmap(struct file *filp, struct vm_area_struct *vma)
 		first -= state;
 		limit = DIV_ROUND_UP(limit, WINDOW_CHUNK);
 		ops = &window_state_ops;
-		set = VM_IO;
+	} else {
+		set |= VM_PFNMAP;
 	}
 	if (first >= limit || vma_pages(vma) > limit - first)
 		return -EINVAL;
-	cordbmem_vm_flags_mod(vma,
-			      set | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP,
-			      VM_MAYWRITE | VM_MAYEXEC);
+	cordbmem_vm_flags_mod(vma, set, VM_MAYWRITE | VM_MAYEXEC);
 	vma->vm_ops = ops;
 	return 0;
 }

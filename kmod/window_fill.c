@@ -142,6 +142,8 @@ static long fill_take(struct window *w, struct window_chunk *chunk,
 				return i;
 			return window_evict(w) ? -EAGAIN : -ENOSPC;
 		}
+		if (bitmap_empty(chunk->fresh, WINDOW_CHUNK))
+			window_keep_lease(w, chunk);
 		--*charged;
 		w->pages++;
 		w->stats.filled++;

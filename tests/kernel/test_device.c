@@ -92,6 +92,25 @@ TEST(info_fills_every_member)
 	EXPECT_EQ(0, info.features >> 32);
 	/* Every kernel that the module supports has FOLL_NOFAULT. */
 	EXPECT_TRUE(info.features & CORDBMEM_FEATURE_NOFAULT);
+	EXPECT_EQ(!(info.features & CORDBMEM_FEATURE_WINDOW), !info.window_length);
+	EXPECT_EQ(!(info.features & CORDBMEM_FEATURE_WINDOW), !info.window_pages);
+}
+
+/* A caller that knows the first revision only gets that, and not a byte more. */
+TEST(info_of_a_shorter_struct_ends_where_it_ends)
+{
+	size_t size = offsetof(struct cordbmem_info, window_length);
+	struct cordbmem_info info = info_argument();
+	struct guarded g = guarded_new(size);
+
+	info.size = (uint32_t)size;
+	memcpy(g.bytes, &info, size);
+	ASSERT_EQ(0, call(device_open(), CORDBMEM_IOC_INFO, g.bytes));
+	EXPECT_TRUE(guarded_intact(&g));
+	memcpy(&info, g.bytes, size);
+	EXPECT_EQ(size, info.size);
+	EXPECT_EQ(CORDBMEM_ABI, info.abi);
+	guarded_free(&g);
 }
 
 TEST(info_of_force_follows_the_module_parameter)
@@ -137,11 +156,14 @@ FIXTURE_VARIANT(argument)
 {
 	unsigned long ioctl;
 	size_t size;
+	/* Of its first revision; the same where it is 0. */
+	size_t first_size;
 };
 
 FIXTURE_VARIANT_ADD(argument, info){
 	.ioctl = CORDBMEM_IOC_INFO,
 	.size = sizeof(struct cordbmem_info),
+	.first_size = offsetof(struct cordbmem_info, window_length),
 };
 
 FIXTURE_VARIANT_ADD(argument, read){
@@ -199,7 +221,9 @@ TEST_F(argument, valid_is_accepted)
 
 TEST_F(argument, shorter_than_the_first_revision_is_EINVAL)
 {
-	for (uint32_t size = 0; size < variant->size; size++) {
+	size_t first = variant->first_size ? variant->first_size : variant->size;
+
+	for (uint32_t size = 0; size < first; size++) {
 		uint8_t copy[128];
 
 		memcpy(copy, &self->valid, variant->size);
@@ -338,6 +362,8 @@ TEST_F(argument, in_members_stay)
 		copy.info.features = POISON64;
 		copy.info.max_elements = POISON32;
 		copy.info.reserved = POISON32;
+		copy.info.window_length = POISON64;
+		copy.info.window_pages = POISON64;
 		break;
 	case CORDBMEM_IOC_READ:
 		expected.read = self->valid.read;

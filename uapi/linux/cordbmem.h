@@ -344,9 +344,13 @@ struct cordbmem_attach {
  * must be thrown away and read through the target fd. Words change only by
  * the module. The generation has 31 bits and wraps.
  *
- * What is mapped is counted against the limits of the module, which gives up the
- * pages of longest standing first. A page that a window maps can be swapped,
- * migrated and freed as any other; it takes the kernel a second attempt.
+ * What is mapped is counted against the limits of the module; at the limit, pages
+ * are given up in turns. A page that a window maps can be swapped, migrated and
+ * freed as any other; it takes the kernel a second attempt. Where the kernel looks
+ * at a page's references before it tells anybody (splitting, swapping and offlining
+ * of transparent huge pages, their collapse, compaction of anonymous memory), it has
+ * to wait until the window lets go of the page: after the module parameter
+ * window_lease (10 seconds) at the latest, however often the page is read.
  *
  * A mapping of a window is not inherited by fork, cannot be split, grown or
  * made writable, and cannot itself be read by ptrace, process_vm_readv or another
@@ -440,7 +444,7 @@ struct cordbmem_sync {
  * @pages:	out: pages of the target that the window holds at the moment
  * @filled:	out: pages that became valid, ever
  * @invalidated: out: valid pages that the target replaced, ever
- * @evicted:	out: valid pages that were given up for others, ever
+ * @evicted:	out: valid pages that were given up, for others or after their lease
  * @faults:	out: touches that found nothing in the tracer's page table, ever
  * @fallbacks:	out: touches that got zeros, ever
  *

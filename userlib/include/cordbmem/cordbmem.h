@@ -667,7 +667,7 @@ CORDBMEM_API HRESULT cordbmem_process_pin_window(struct cordbmem_process *proces
  * @pages:	pages of the target that they hold
  * @filled:	pages that became valid, ever
  * @invalidated: valid pages that the target replaced, ever
- * @evicted:	valid pages that were given up for others, ever
+ * @evicted:	valid pages that were given up, for others or because they were held for long
  * @faults:	touches that found nothing in this process's page table, ever
  * @fallbacks:	touches that got zeros, which no read returns, ever
  * @populates:	how often reads or pins had a range mapped
