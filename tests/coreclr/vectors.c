@@ -4,16 +4,17 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include <cordbmem/errors.h>
+#include <cordbmem/cordbmem.h>
 
 #include "support.h"
 #include "vectors.h"
 
 #define ALL 0xffffffffU
+#define MOST_VECTORS 64
 
 struct table {
-	struct vector *list;
-	size_t count, capacity;
+	struct vector list[MOST_VECTORS];
+	size_t count;
 };
 
 static struct vector *add(struct table *table, const char *name, CORDB_ADDRESS address, DWORD size,
@@ -21,7 +22,7 @@ static struct vector *add(struct table *table, const char *name, CORDB_ADDRESS a
 {
 	struct vector *vector = &table->list[table->count++];
 
-	if (table->count > table->capacity)
+	if (table->count > MOST_VECTORS)
 		die("there are more vectors than expected");
 	*vector = (struct vector){
 		.name = name, .address = address, .size = size, .hr = hr, .count = count
@@ -84,16 +85,25 @@ static void add_masking(struct table *table, CORDB_ADDRESS breakpoint, const uin
 	add(table, "64 around it", breakpoint - 32, 64, S_OK, 64)->bytes = code;
 }
 
-size_t vectors_make(struct vector *list, size_t capacity, const struct debuggee *debuggee,
-		    CORDB_ADDRESS breakpoint, const uint8_t *code)
+/* All calls, around the breakpoint in the middle. */
+static void add_all(struct table *table, const struct scene *scene)
 {
-	struct table table = { list, 0, capacity };
+	CORDB_ADDRESS breakpoint = scene->breakpoints[scene->count / 2].address;
 
-	add_arguments(&table, breakpoint, debuggee->hole_pages.address);
-	add_nowhere(&table);
-	add_regions(&table, debuggee);
-	add_masking(&table, breakpoint, code);
-	return table.count;
+	add_arguments(table, breakpoint, scene->debuggee.hole_pages.address);
+	add_nowhere(table);
+	add_regions(table, &scene->debuggee);
+	add_masking(table, breakpoint, &scene->original[breakpoint - 32 - scene->code.address]);
+}
+
+HRESULT read_genuine(void *reader, CORDB_ADDRESS address, DWORD size, BYTE *buffer, SIZE_T *read)
+{
+	return oracle_read(reader, address, size, buffer, read);
+}
+
+HRESULT read_ours(void *reader, CORDB_ADDRESS address, DWORD size, BYTE *buffer, SIZE_T *read)
+{
+	return cordbmem_ReadMemory(reader, address, size, buffer, read);
 }
 
 /* Room for the largest DWORD; only what is written to takes memory. */
@@ -125,4 +135,42 @@ bool vector_holds(const struct vector *vector, vector_read *function, void *read
 		vector->name, vector->address, vector->size, (unsigned int)hr, count,
 		(unsigned int)vector->hr, vector->count, bytes ? "" : ", wrong bytes");
 	return false;
+}
+
+static size_t breaches(const struct vector *list, size_t count, vector_read *function, void *reader)
+{
+	size_t broken = 0;
+
+	for (size_t i = 0; i < count; i++)
+		broken += !vector_holds(&list[i], function, reader);
+	return broken;
+}
+
+size_t contract_breaches(struct scene *scene, vector_read *function, void *reader)
+{
+	struct table table = { 0 };
+	size_t broken;
+
+	add_all(&table, scene);
+	broken = breaches(table.list, table.count, function, reader);
+	if (oracle_stop(scene->oracle) != S_OK)
+		die("cannot stop the debuggee");
+	broken += breaches(table.list, table.count, function, reader);
+	if (oracle_continue(scene->oracle) != S_OK)
+		die("the debuggee does not go on");
+	return broken;
+}
+
+size_t contract_breaches_after_exit(vector_read *function, void *reader)
+{
+	const struct vector after[] = {
+		{ .name = "size 0", .hr = CORDBG_E_OBJECT_NEUTERED, .count = UNTOUCHED },
+		{ .name = "16 bytes",
+		  .address = 0x10000,
+		  .size = 16,
+		  .hr = CORDBG_E_OBJECT_NEUTERED,
+		  .count = UNTOUCHED },
+	};
+
+	return breaches(after, sizeof(after) / sizeof(*after), function, reader);
 }

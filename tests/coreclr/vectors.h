@@ -11,7 +11,7 @@
 
 #include <cordbmem/types.h>
 
-#include "debuggee.h"
+#include "scene.h"
 
 /* The count before the call; one that must stay. */
 #define UNTOUCHED ((SIZE_T)0x5e5e5e5e5e5e5e5e)
@@ -27,17 +27,22 @@ struct vector {
 	const uint8_t *bytes;
 };
 
-/*
- * Fills @list, of @capacity, and returns how many there are. @code are the bytes from 32 in front of
- * the breakpoint to 64 behind it, as they were before it was set.
- */
-size_t vectors_make(struct vector *list, size_t capacity, const struct debuggee *debuggee,
-		    CORDB_ADDRESS breakpoint, const uint8_t *code);
-
 typedef HRESULT vector_read(void *reader, CORDB_ADDRESS address, DWORD size, BYTE *buffer,
 			    SIZE_T *read);
 
+/* Both libraries': the reader is a struct oracle, or a struct cordbmem_process. */
+vector_read read_genuine, read_ours;
+
 /* Makes the call; false when anything is not as the vector has it, and says so on stderr. */
 bool vector_holds(const struct vector *vector, vector_read *function, void *reader);
+
+/*
+ * The whole contract, while the debuggee runs and while it is stopped. Returns how many vectors
+ * do not hold.
+ */
+size_t contract_breaches(struct scene *scene, vector_read *function, void *reader);
+
+/* Likewise what is left of it once the exit was noticed: nothing is looked at any more. */
+size_t contract_breaches_after_exit(vector_read *function, void *reader);
 
 #endif
