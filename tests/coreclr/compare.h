@@ -7,13 +7,8 @@
 
 #include <cordbmem/cordbmem.h>
 
+#include "defects.h"
 #include "ranges.h"
-
-/* A byte that the genuine library gets wrong for a known reason, and both answers. */
-struct defect {
-	CORDB_ADDRESS address;
-	BYTE genuine, ours;
-};
 
 struct tally {
 	size_t compared, agreed, defects, disagreements;
@@ -23,6 +18,7 @@ struct comparison {
 	struct ranges *ranges;
 	struct oracle *oracle;
 	struct cordbmem_process *ours;
+	/* What the genuine library gets wrong for a known reason. */
 	const struct defect *defects;
 	size_t defect_count;
 	struct tally tally;

@@ -50,6 +50,8 @@ static void learn(struct debuggee *debuggee, const char *line)
 	} else if (!strcmp(name, "add")) {
 		debuggee->add_token = (uint32_t)n[0];
 		debuggee->add_address = n[1];
+	} else if (!strcmp(name, "late")) {
+		debuggee->late_token = (uint32_t)n[0];
 	}
 }
 
@@ -73,7 +75,7 @@ void debuggee_start(struct debuggee *debuggee, const struct runtime *runtime,
 	debuggee->from = fdopen(out[0], "r");
 	while (debuggee_line(debuggee, line, sizeof(line)))
 		learn(debuggee, line);
-	if (!debuggee->add_address)
+	if (!debuggee->add_address || !debuggee->late_token)
 		die("the debuggee did not say all of itself");
 }
 
@@ -148,6 +150,18 @@ uint64_t debuggee_hot(struct debuggee *debuggee, int calls, uint32_t *token)
 	debuggee_send(debuggee, line);
 	while (debuggee_line(debuggee, line, sizeof(line)))
 		if (sscanf(line, "hot %x %lx", token, &address) != 2)
+			die("the debuggee says '%s'", line);
+	return address;
+}
+
+uint64_t debuggee_compile_late(struct debuggee *debuggee)
+{
+	unsigned long address = 0;
+	char line[256];
+
+	debuggee_send(debuggee, "late");
+	while (debuggee_line(debuggee, line, sizeof(line)))
+		if (sscanf(line, "late %*x %lx", &address) != 1)
 			die("the debuggee says '%s'", line);
 	return address;
 }

@@ -36,6 +36,8 @@ struct debuggee {
 	/* AddByte, of which an instruction begins with a byte of 0. */
 	uint32_t add_token;
 	uint64_t add_address;
+	/* Late, which is not compiled until debuggee_compile_late. */
+	uint32_t late_token;
 	struct method *methods;
 	size_t method_count;
 };
@@ -57,6 +59,9 @@ void debuggee_list_methods(struct debuggee *debuggee, size_t count);
 
 /* Calls Hot so many times: its token, and an address inside the code that ran last. */
 uint64_t debuggee_hot(struct debuggee *debuggee, int calls, uint32_t *token);
+
+/* Compiles Late without running it; where its code begins. */
+uint64_t debuggee_compile_late(struct debuggee *debuggee);
 
 /* Compacts the heap; the array may have moved. */
 void debuggee_collect(struct debuggee *debuggee);

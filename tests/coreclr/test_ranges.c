@@ -9,7 +9,6 @@
 #include "ours.h"
 #include "plant.h"
 #include "support.h"
-#include "vectors.h"
 
 #define BREAKPOINTS 240
 
@@ -52,40 +51,6 @@ static void compare_kinds(struct comparison *comparison, size_t each, bool stopp
 			compare(comparison, (enum range_kind)kind, each);
 }
 
-/* A breakpoint that was removed, and the one of somebody else that took its place. */
-static struct defect replace_breakpoint(struct scene *scene, struct breakpoint *breakpoint)
-{
-	uint8_t original = scene_original(scene, breakpoint->address), byte = 0xcc;
-	struct defect defect = { breakpoint->address, original, 0xcc };
-
-	if (oracle_deactivate(breakpoint) != S_OK)
-		die("cannot remove the breakpoint");
-	while (byte == 0xcc) {
-		peek(scene->debuggee.pid, breakpoint->address, &byte, 1);
-		sleep_ms(1);
-	}
-	if (plant(scene->debuggee.pid, breakpoint->address, 0xcc) != original)
-		die("the breakpoint left something else behind");
-	return defect;
-}
-
-/* A breakpoint on an instruction that begins with 0: the runtime's table has no opcode for it. */
-static struct defect break_at_zero(struct scene *scene)
-{
-	const struct debuggee *debuggee = &scene->debuggee;
-	struct breakpoint breakpoint;
-	uint8_t code[8];
-	uint32_t offset = 0;
-
-	peek(debuggee->pid, debuggee->add_address, code, sizeof(code));
-	while (offset < 7 && (code[offset] || code[offset + 1] != 0x17))
-		offset++;
-	if (code[offset] ||
-	    oracle_break(scene->oracle, debuggee->add_token, offset, &breakpoint) != S_OK)
-		die("no breakpoint at byte %u of AddByte", offset);
-	return (struct defect){ breakpoint.address, 0xcc, 0 };
-}
-
 TEST_F_TIMEOUT(ranges, both_agree, 300)
 {
 	struct comparison *comparison = &self->comparison;
@@ -99,13 +64,14 @@ TEST_F_TIMEOUT(ranges, both_agree, 300)
 	ASSERT_EQ(S_OK, oracle_stop(self->scene.oracle));
 	compare_kinds(comparison, each, true);
 
-	defects[0] = replace_breakpoint(&self->scene, &self->scene.breakpoints[BREAKPOINTS / 3]);
-	defects[1] = break_at_zero(&self->scene);
+	defects[0] = defect_of_zero(&self->scene);
+	/* Setting another breakpoint would renew the copy. */
+	defects[1] = defect_of_copy(&self->scene, &self->scene.breakpoints[BREAKPOINTS / 3]);
 	comparison->defects = defects;
 	comparison->defect_count = 2;
 	compare_defects(comparison, each);
 	EXPECT_LT(0, tally->defects);
-	plant(self->scene.debuggee.pid, defects[0].address, defects[0].genuine);
+	plant(self->scene.debuggee.pid, defects[1].address, defects[1].genuine);
 	ASSERT_EQ(S_OK, oracle_continue(self->scene.oracle));
 
 	fprintf(stderr,

@@ -7,6 +7,7 @@
 //   code          a line "code TOKEN ADDRESS IL" for every method of Methods, in order; they are all compiled by then
 //   run           calls them all once
 //   hot N         calls Hot N times: "hot TOKEN ADDRESS", an address inside the code of Hot that ran last
+//   late          compiles Late, which nobody calls: "late TOKEN ADDRESS", where its code lies
 //   work 0|1      starts or stops the worker, which calls Work all the time and counts the calls at the address "counter"
 //   gc            collects and compacts the heap: where the array that is not pinned lies now, "array ADDRESS SIZE"
 using System;
@@ -48,9 +49,9 @@ static unsafe class Debuggee
         return (delegate* unmanaged[SuppressGCTransition]<nint>)code;
     }
 
-    private static byte* Map(int pages)
+    private static byte* Map(int pages, long wanted = 0)
     {
-        byte* address = mmap(null, pages * Page, ReadWrite, PrivateAnonymous, -1, 0);
+        byte* address = mmap((void*)wanted, pages * Page, ReadWrite, PrivateAnonymous, -1, 0);
         if ((nint)address == -1)
             Environment.FailFast("mmap");
         return address;
@@ -119,6 +120,13 @@ static unsafe class Debuggee
         return x * 3 + 4;
     }
 
+    // Compiled by a command only: a breakpoint in it comes into memory while no debugger is told of anything.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static int Late(int x)
+    {
+        return x * 7 + 2;
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static int Work(int x)
     {
@@ -165,6 +173,10 @@ static unsafe class Debuggee
                 Hot(i);
             Say("hot", (ulong)Method(typeof(Debuggee), nameof(Hot)).MetadataToken, (ulong)hotAddress);
             break;
+        case "late":
+            MethodInfo late = Method(typeof(Debuggee), nameof(Late));
+            Say("late", (ulong)late.MetadataToken, (ulong)NativeCode(late));
+            break;
         case "work":
             working = number != 0;
             break;
@@ -181,7 +193,8 @@ static unsafe class Debuggee
 
     private static int Main()
     {
-        byte* hole = Map(6), closed = Map(3);
+        // Where the kernel puts nothing by itself: a hole among the other mappings would soon be filled by somebody's page.
+        byte* hole = Map(6, 0x200000000000), closed = Map(3);
         Fill(new Span<byte>(hole, 6 * Page), 1);
         Fill(new Span<byte>(closed, 3 * Page), 2);
         if (munmap(hole + 3 * Page, Page) != 0 || mprotect(closed + Page, Page, 0) != 0)
@@ -204,6 +217,7 @@ static unsafe class Debuggee
         AddByte((byte*)(counter + 1), null, 1);
         MethodInfo add = Method(typeof(Debuggee), nameof(AddByte));
         Say("add", (ulong)add.MetadataToken, (ulong)NativeCode(add));
+        Say("late", (ulong)Method(typeof(Debuggee), nameof(Late)).MetadataToken);
         Send("ready");
         new Thread(Worker) { IsBackground = true }.Start();
 
