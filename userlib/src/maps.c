@@ -11,8 +11,10 @@
 
 static const char deleted[] = " (deleted)";
 
-static bool parse_line(char *line, struct mapping *mapping)
+/* Returns 0 or ENOMEM. A line that is not understood is left out. */
+static int add_line(struct maps *maps, char *line)
 {
+	struct mapping *mapping = &maps->list[maps->count];
 	unsigned long start, end, offset, inode;
 	char rights[5], device[16];
 	int at = 0;
@@ -21,7 +23,7 @@ static bool parse_line(char *line, struct mapping *mapping)
 	/* The name may hold blanks, so it is the rest of the line. */
 	if (sscanf(line, "%lx-%lx %4s %lx %15s %lu %n", &start, &end, rights, &offset, device,
 		   &inode, &at) < 6)
-		return false;
+		return 0;
 	*mapping = (struct mapping){
 		.start = start,
 		.end = end,
@@ -37,7 +39,24 @@ static bool parse_line(char *line, struct mapping *mapping)
 	if (length > sizeof(deleted) - 1 && !strcmp(line + length - (sizeof(deleted) - 1), deleted))
 		line[length - (sizeof(deleted) - 1)] = 0;
 	mapping->name = strdup(line);
-	return mapping->name;
+	if (!mapping->name)
+		return ENOMEM;
+	maps->count++;
+	return 0;
+}
+
+static int make_room(struct maps *maps, size_t *room)
+{
+	struct mapping *list;
+
+	if (maps->count < *room)
+		return 0;
+	*room = *room ? *room * 2 : 64;
+	list = reallocarray(maps->list, *room, sizeof(*list));
+	if (!list)
+		return ENOMEM;
+	maps->list = list;
+	return 0;
 }
 
 int maps_read(pid_t pid, struct maps *maps)
@@ -53,23 +72,13 @@ int maps_read(pid_t pid, struct maps *maps)
 	if (!file)
 		return errno == ENOENT ? ESRCH : errno;
 
-	errno = 0;
-	while (getline(&line, &line_room, file) > 0) {
-		if (maps->count == room) {
-			struct mapping *list;
-
-			room = room ? room * 2 : 64;
-			list = reallocarray(maps->list, room, sizeof(*list));
-			if (!list) {
-				err = ENOMEM;
-				break;
-			}
-			maps->list = list;
-		}
-		if (parse_line(line, &maps->list[maps->count]))
-			maps->count++;
+	while (!err && getline(&line, &line_room, file) > 0) {
+		err = make_room(maps, &room);
+		if (!err)
+			err = add_line(maps, line);
 	}
-	if (!err && ferror(file))
+	/* Not ferror: that getline has no memory is no error of the file. */
+	if (!err && !feof(file))
 		err = errno;
 	/* A process that has exited has no memory. */
 	if (!err && !maps->count)
