@@ -164,6 +164,9 @@ $(HOST_FUZZERS): build/%: build/sanitized/%.o $(UNIT_HELPERS) $(LIB_SANITIZED)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ -lcmocka $(LIB_LIBS)
+# The parts of a fuzzer; what lies in tests/fuzz itself is a program.
+build/tests/fuzz/fuzz_ioctl: $(patsubst %.c,build/obj/%.o,$(wildcard tests/fuzz/ioctl/*.c))
+build/tests/fuzz/fuzz_coreclr: $(patsubst %.c,build/sanitized/%.o,$(wildcard tests/fuzz/coreclr/*.c))
 build/bench/coreclr: build/obj/bench/coreclr.o build/obj/bench/report.o $(CORECLR_HELPERS) build/libcordbmem.a
 	@mkdir -p $(@D)
 	$(call say,LD)
