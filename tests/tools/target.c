@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A process whose memory is known, for test_tool.sh to read. It prints "NAME ADDRESS SIZE" lines,
- * then "ready", and ends with its standard input.
+ * A process whose memory is known, for the tests of the tool to read. It prints "NAME ADDRESS SIZE"
+ * lines, then "ready", and ends with its standard input.
  *
  * usage: target ONCE TWICE CODE TAIL
  * These are files of two pages or more, mapped so that "module+offset" has something to find.
