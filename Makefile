@@ -125,13 +125,13 @@ helpers_in = $(filter-out $(call tests_in,$(1)),$(wildcard tests/$(1)/*.c))
 UNIT_TESTS := $(patsubst %.c,build/%,$(call tests_in,unit))
 UNIT_HELPERS := $(patsubst %.c,build/sanitized/%.o,$(call helpers_in,unit))
 KERNEL_TESTS := $(patsubst %.c,build/%,$(call tests_in,kernel))
-KERNEL_HELPERS := $(patsubst %.c,build/obj/%.o,$(call helpers_in,kernel))
+KERNEL_HELPERS := $(patsubst %.c,build/obj/%.o,$(call helpers_in,kernel) tests/die.c)
 FUZZERS := build/tests/fuzz/fuzz_ioctl
 # It needs no VM, but the forged runtime of the unit tests and their sanitizers.
 HOST_FUZZERS := build/tests/fuzz/fuzz_coreclr
 BENCH_OBJECTS := $(patsubst %.c,build/obj/%.o,$(wildcard bench/*.c))
 CORECLR_TESTS := $(patsubst %.c,build/%,$(call tests_in,coreclr))
-CORECLR_HELPERS := $(patsubst %.c,build/obj/%.o,$(call helpers_in,coreclr))
+CORECLR_HELPERS := $(patsubst %.c,build/obj/%.o,$(call helpers_in,coreclr) tests/die.c)
 
 build/obj/tools/%.o: EXTRA = -Iuserlib/src
 build/sanitized/tests/%.o: EXTRA = -Iuserlib/src -pthread

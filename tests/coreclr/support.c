@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The functions of support.h. */
-#include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,20 +10,6 @@
 #include <unistd.h>
 
 #include "support.h"
-
-void die(const char *format, ...)
-{
-	int saved = errno;
-	va_list args;
-
-	fprintf(stderr, "# ");
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fprintf(stderr, saved ? ": %s\n" : "\n", strerror(saved));
-	fflush(stderr);
-	abort();
-}
 
 uint64_t next_random(uint64_t *state)
 {

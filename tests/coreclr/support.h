@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every file here needs: a death with words, a clock, a process' mappings and its raw memory.
+ * What every file here needs: a clock, a process' mappings and its raw memory.
  */
 #ifndef SUPPORT_H
 #define SUPPORT_H
@@ -10,8 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Ends the process (and so the test) with words and, when it is set, errno. */
-_Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#include "../die.h"
 
 /* Numbers that look random: xorshift, begun with any number but 0. */
 uint64_t next_random(uint64_t *state);

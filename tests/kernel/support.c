@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,20 +14,6 @@
 #include <unistd.h>
 
 #include "support.h"
-
-void die(const char *format, ...)
-{
-	int saved = errno;
-	va_list args;
-
-	fprintf(stderr, "# ");
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fprintf(stderr, saved ? ": %s\n" : "\n", strerror(saved));
-	fflush(stderr);
-	abort();
-}
 
 bool file_text(const char *path, char *text, size_t size)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What every test needs beside the ioctls: a death with words, files of /proc and /sys, clocks.
+ * What every test needs beside the ioctls: files of /proc and /sys, clocks.
  */
 #ifndef SUPPORT_H
 #define SUPPORT_H
@@ -10,8 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Ends the process (and so the test) with words and, when it is set, errno. */
-_Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#include "../die.h"
 
 /* The text of a file, cut at @size. False when it cannot be read. */
 bool file_text(const char *path, char *text, size_t size);
