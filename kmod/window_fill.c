@@ -52,16 +52,21 @@ struct window_chunk *window_chunk_get(struct window *w, unsigned long page)
 	return xa_is_err(other) ? NULL : other;
 }
 
-/* Room for the pages of a chunk, which one that is only looked at has not. */
-static int chunk_make_room(struct window *w, struct window_chunk *chunk)
+/*
+ * The chunk of a page, with room for its pages, which one that is only looked at has
+ * not. NULL without memory.
+ */
+static struct window_chunk *chunk_with_room(struct window *w,
+					    unsigned long page)
 {
+	struct window_chunk *chunk = window_chunk_get(w, page);
 	struct page **pages;
 
-	if (READ_ONCE(chunk->pages))
-		return 0;
+	if (!chunk || READ_ONCE(chunk->pages))
+		return chunk;
 	pages = kvcalloc(WINDOW_CHUNK, sizeof(*pages), GFP_KERNEL_ACCOUNT);
 	if (!pages)
-		return -ENOMEM;
+		return NULL;
 	spin_lock(&w->lock);
 	if (!chunk->pages) {
 		WRITE_ONCE(chunk->pages, pages);
@@ -69,7 +74,7 @@ static int chunk_make_room(struct window *w, struct window_chunk *chunk)
 	}
 	spin_unlock(&w->lock);
 	kvfree(pages);
-	return 0;
+	return chunk;
 }
 
 /* Gives up the pages of one chunk, the chunks taking turns. */
@@ -157,12 +162,12 @@ static long fill_take(struct window *w, struct window_chunk *chunk,
 	return count;
 }
 
-static long fill_once(struct window *w, struct window_chunk *chunk,
-		      unsigned long first, unsigned long last,
+static long fill_once(struct window *w, unsigned long first, unsigned long last,
 		      unsigned int gup_flags)
 {
 	struct window_use use = { .first = first, .last = last };
 	struct page *pages[WINDOW_BATCH];
+	struct window_chunk *chunk = NULL;
 	unsigned long charged = 0;
 	long count, i, ret;
 
@@ -182,16 +187,22 @@ static long fill_once(struct window *w, struct window_chunk *chunk,
 	count = cordbmem_lookup(w->target->mm,
 				w->address + ((u64)first << PAGE_SHIFT),
 				last - first + 1, gup_flags, pages);
-	if (count > 0)
+	/* Only now, since a range with nothing in it must not cost memory. */
+	if (count > 0) {
+		chunk = chunk_with_room(w, first);
 		charged = quota_take_pages(w->quota, count);
+	}
 
 	spin_lock(&w->lock);
 	list_del(&use.node);
-	ret = count;
-	if (count > 0)
-		ret = use.hit ? -EAGAIN :
-				fill_take(w, chunk, first, pages, count,
-					  &charged);
+	if (count <= 0)
+		ret = count;
+	else if (!chunk)
+		ret = -ENOMEM;
+	else if (use.hit)
+		ret = -EAGAIN;
+	else
+		ret = fill_take(w, chunk, first, pages, count, &charged);
 	spin_unlock(&w->lock);
 
 	for (i = 0; i < count; i++)
@@ -219,24 +230,25 @@ static long fill_once(struct window *w, struct window_chunk *chunk,
 long window_fill(struct window *w, unsigned long first, unsigned long last,
 		 unsigned int gup_flags)
 {
-	struct window_chunk *chunk = window_chunk_get(w, first);
 	int tries = FILL_TRIES;
 	long ret;
 
 	last = min(last, first + quota_window_pages() - 1);
-	if (!chunk || chunk_make_room(w, chunk))
-		return -ENOMEM;
 	do {
-		ret = fill_once(w, chunk, first, last, gup_flags);
+		ret = fill_once(w, first, last, gup_flags);
 		if (ret == -EAGAIN)
 			window_flush(w);
 	} while (ret == -EAGAIN && --tries && !fatal_signal_pending(current));
 	return ret;
 }
 
-/* The next page from @page on that is in a mapping of the target, at least @page. */
+/*
+ * The next page from @page on that could be had: a reservation of many GiB that
+ * nobody may read yet is not to be tried page by page.
+ */
 static unsigned long window_next_mapped(struct window *w, unsigned long page)
 {
+	u64 end = w->address + ((u64)w->nr_pages << PAGE_SHIFT);
 	u64 address = w->address + ((u64)page << PAGE_SHIFT);
 	struct mm_struct *mm = w->target->mm;
 	struct vm_area_struct *vma;
@@ -245,10 +257,13 @@ static unsigned long window_next_mapped(struct window *w, unsigned long page)
 		return page;
 	if (!mmap_read_lock_killable(mm)) {
 		vma = find_vma(mm, address);
-		if (!vma)
-			page = w->nr_pages;
-		else if (vma->vm_start > address)
-			page += (vma->vm_start - address) >> PAGE_SHIFT;
+		while (vma && (vma->vm_flags & (VM_IO | VM_PFNMAP) ||
+			       !(vma->vm_flags & VM_READ))) {
+			address = max_t(u64, address, vma->vm_end);
+			vma = address < end ? find_vma(mm, address) : NULL;
+		}
+		address = vma ? max_t(u64, address, vma->vm_start) : end;
+		page = (min(address, end) - w->address) >> PAGE_SHIFT;
 		mmap_read_unlock(mm);
 	}
 	mmput(mm);
@@ -264,7 +279,8 @@ static unsigned long window_next_mapped(struct window *w, unsigned long page)
  * @pages: set to how many were fresh
  * @done: set to how many were looked at
  *
- * Return: 0, also when a signal came after the first page; or -ESRCH, -ENOMEM, -EINTR.
+ * Return: 0, also when a signal came after the first page, or the limit; or -ESRCH,
+ * -ENOMEM, -EINTR, -ENOSPC.
  */
 int window_populate(struct window *w, unsigned long first, unsigned long count,
 		    unsigned int gup_flags, u64 *pages, u64 *done)
@@ -284,7 +300,8 @@ int window_populate(struct window *w, unsigned long first, unsigned long count,
 		}
 		cond_resched();
 		ret = window_fill(w, page, last, gup_flags);
-		if (ret == -ESRCH || ret == -ENOMEM || ret == -EINTR)
+		if (ret == -ESRCH || ret == -ENOMEM || ret == -EINTR ||
+		    ret == -ENOSPC)
 			break;
 		if (ret > 0) {
 			*pages += ret;

@@ -403,7 +403,7 @@ struct cordbmem_window {
  * @length:	in: bytes; a multiple of the page size
  * @pages:	out: pages of the range that were valid when they were looked at
  * @done:	out: bytes of the range that were looked at; less than @length only
- *		after a signal
+ *		after a signal, at the limit of all windows, and without memory
  *
  * Makes pages of a window valid, as far as the target has them, so that touches
  * of the mapping find them. What cannot be had is left out, silently. Pages
@@ -411,7 +411,8 @@ struct cordbmem_window {
  *
  * Succeeds when the range was looked at from its start, even if not to its end.
  *
- * Errors: EINVAL, E2BIG, EFAULT, ESRCH (the target is gone), EINTR, ENOMEM.
+ * Errors: EINVAL, E2BIG, EFAULT, ESRCH (the target is gone), EINTR, ENOMEM, ENOSPC
+ * (other windows of the open device hold all that they may together).
  */
 struct cordbmem_populate {
 	__u32 size;
