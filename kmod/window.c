@@ -22,15 +22,9 @@
 /* An own queue, because its work sets memory free. */
 static struct workqueue_struct *window_wq;
 
-/**
- * window_hit - tell those who have pages in their hands that these changed
- * @uses: window->inserts or window->fills
- * @first: first page
- * @last: last page
- *
- * Caller holds the lock.
- */
-void window_hit(struct list_head *uses, unsigned long first, unsigned long last)
+/* Tells those who have pages in their hands that these changed. */
+static void window_hit(struct list_head *uses, unsigned long first,
+		       unsigned long last)
 {
 	struct window_use *use;
 
@@ -60,7 +54,7 @@ void window_wake_worker(struct window *w, struct window_chunk *chunk)
  * @first: first page, from the chunk's first
  * @last: last page, likewise
  *
- * Caller holds the lock, and tells window->inserts.
+ * Caller holds the lock.
  *
  * Return: how many were fresh.
  */
@@ -81,9 +75,33 @@ unsigned long window_make_stale(struct window *w, struct window_chunk *chunk,
 		__set_bit(bit, chunk->stale);
 		count++;
 	}
-	if (count)
+	if (count) {
+		unsigned long base = chunk->index * WINDOW_CHUNK;
+
+		window_hit(&w->inserts, base + first, base + last);
 		window_wake_worker(w, chunk);
+	}
 	return count;
+}
+
+/**
+ * window_unmake_zero - a page shall no longer be zeros
+ * @w: the window
+ * @chunk: where it is
+ * @bit: which, from the chunk's first
+ *
+ * Its PTEs map the zero page, so it is stale first. Caller holds the lock.
+ */
+void window_unmake_zero(struct window *w, struct window_chunk *chunk,
+			unsigned long bit)
+{
+	unsigned long page = chunk->index * WINDOW_CHUNK + bit;
+
+	lockdep_assert_held(&w->lock);
+	__clear_bit(bit, chunk->zero);
+	__set_bit(bit, chunk->stale);
+	window_hit(&w->inserts, page, page);
+	window_wake_worker(w, chunk);
 }
 
 /**
@@ -118,14 +136,13 @@ static void window_end_leases(struct work_struct *work)
 	if (!lease)
 		return;
 	xa_for_each(&w->chunks, index, chunk) {
-		unsigned long base = index * WINDOW_CHUNK, age;
+		unsigned long age;
 
 		spin_lock(&w->lock);
 		age = jiffies - chunk->since;
 		if (bitmap_empty(chunk->fresh, WINDOW_CHUNK)) {
 			/* nothing to let go of */
 		} else if (age >= lease) {
-			window_hit(&w->inserts, base, base + WINDOW_CHUNK - 1);
 			w->stats.evicted += window_make_stale(w, chunk, 0,
 							      WINDOW_CHUNK - 1);
 		} else if (!next || lease - age < next) {
@@ -157,7 +174,6 @@ static bool window_invalidate(struct mmu_interval_notifier *notifier,
 
 	spin_lock(&w->lock);
 	mmu_interval_set_seq(notifier, seq);
-	window_hit(&w->inserts, first, last);
 	window_hit(&w->fills, first, last);
 	xa_for_each_range(&w->chunks, index, chunk, first / WINDOW_CHUNK,
 			  last / WINDOW_CHUNK) {
@@ -192,7 +208,8 @@ static void window_zap(struct window *w, unsigned long base,
 
 /*
  * Makes what is set, of which no PTE is left, empty; but for what an insertion
- * under way covers. That one wakes the worker again when it is done.
+ * under way covers. That one wakes the worker again when it is done. Insertions that
+ * begin meanwhile do not matter: they cover fresh pages only.
  */
 static void window_release(struct window *w, struct window_chunk *chunk,
 			   unsigned long *set)

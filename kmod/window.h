@@ -132,8 +132,8 @@ struct window *window_new(struct cordbmem_target *target,
 void window_free(struct window *w);
 unsigned long window_make_stale(struct window *w, struct window_chunk *chunk,
 				unsigned long first, unsigned long last);
-void window_hit(struct list_head *uses, unsigned long first,
-		unsigned long last);
+void window_unmake_zero(struct window *w, struct window_chunk *chunk,
+			unsigned long bit);
 void window_keep_lease(struct window *w, struct window_chunk *chunk);
 void window_wake_worker(struct window *w, struct window_chunk *chunk);
 void window_flush(struct window *w);

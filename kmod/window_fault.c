@@ -9,6 +9,7 @@
 #include <linux/bitmap.h>
 #include <linux/file.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 
 #include "cordbmem.h"
 #include "window.h"
@@ -178,12 +179,16 @@ static void fault_give_up(struct window *w, unsigned long page)
 			w->stats.fallbacks++;
 		}
 		spin_unlock(&w->lock);
+		/* Somebody is still inserting; he may need this CPU to get done. */
+		if (stale)
+			schedule_timeout_killable(1);
 	} while (stale && --tries);
 }
 
 /*
- * A touch never fails for what the target does, and it ends: after one attempt
- * that was in vain the page is given up, and the target cannot change that.
+ * A touch never fails for what the target does, and the target cannot keep it from
+ * ending: after one attempt that was in vain the page is given up. Only another
+ * insertion of the same page under way makes it wait.
  */
 static vm_fault_t window_data_fault(struct vm_fault *vmf)
 {

@@ -86,7 +86,7 @@ static bool window_evict(struct window *w)
 
 	lockdep_assert_held(&w->lock);
 	for (;;) {
-		unsigned long base, count;
+		unsigned long count;
 
 		chunk = xa_find(&w->chunks, &index, around ? start : ULONG_MAX,
 				XA_PRESENT);
@@ -97,11 +97,9 @@ static bool window_evict(struct window *w)
 			index = 0;
 			continue;
 		}
-		base = index * WINDOW_CHUNK;
 		count = window_make_stale(w, chunk, 0, WINDOW_CHUNK - 1);
 		index++;
 		if (count) {
-			window_hit(&w->inserts, base, base + WINDOW_CHUNK - 1);
 			w->stats.evicted += count;
 			w->hand = index;
 			return true;
@@ -131,13 +129,9 @@ static long fill_take(struct window *w, struct window_chunk *chunk,
 			 * 6.1 (CVE-2022-48991).
 			 */
 			window_make_stale(w, chunk, bit, bit);
-			window_hit(&w->inserts, first + i, first + i);
 		}
-		if (test_bit(bit, chunk->zero)) {
-			__clear_bit(bit, chunk->zero);
-			__set_bit(bit, chunk->stale);
-			window_hit(&w->inserts, first + i, first + i);
-		}
+		if (test_bit(bit, chunk->zero))
+			window_unmake_zero(w, chunk, bit);
 		if (test_bit(bit, chunk->stale)) {
 			window_wake_worker(w, chunk);
 			return -EAGAIN;
