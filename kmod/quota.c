@@ -90,7 +90,7 @@ void cordbmem_quota_put(struct cordbmem_quota *quota)
  */
 unsigned long quota_window_pages(void)
 {
-	return max(READ_ONCE(window_pages), 1UL);
+	return clamp(READ_ONCE(window_pages), 1UL, LONG_MAX / 2UL);
 }
 
 /**

@@ -19,6 +19,9 @@
  */
 #define WINDOW_DELAY 1
 
+/* Pages between two that are to be unmapped which are worth a call of their own. */
+#define WINDOW_ZAP_GAP 32
+
 /* An own queue, because its work sets memory free. */
 static struct workqueue_struct *window_wq;
 
@@ -78,6 +81,7 @@ unsigned long window_make_stale(struct window *w, struct window_chunk *chunk,
 	if (count) {
 		unsigned long base = chunk->index * WINDOW_CHUNK;
 
+		w->fresh -= count;
 		window_hit(&w->inserts, base + first, base + last);
 		window_wake_worker(w, chunk);
 	}
@@ -155,26 +159,32 @@ static void window_end_leases(struct work_struct *work)
 		queue_delayed_work(window_wq, &w->lease, next);
 }
 
-/*
- * Called while the target is about to change the range, with any locks held,
- * and in reclaim: it may not sleep, allocate, or touch a page table.
- */
-static bool window_invalidate(struct mmu_interval_notifier *notifier,
-			      const struct mmu_notifier_range *range,
-			      unsigned long seq)
+/* What an event touches of the window; false: nothing. */
+static bool window_touched(const struct window *w,
+			   const struct mmu_notifier_range *range,
+			   unsigned long *first, unsigned long *last)
 {
-	struct window *w = container_of(notifier, struct window, notifier);
-	unsigned long first = 0, last = w->nr_pages - 1, index;
+	u64 end = w->address + ((u64)w->nr_pages << PAGE_SHIFT);
+
+	if (range->start >= end || range->end <= w->address)
+		return false;
+	*first = (max_t(u64, range->start, w->address) - w->address) >>
+		 PAGE_SHIFT;
+	*last = (min_t(u64, range->end, end) - 1 - w->address) >> PAGE_SHIFT;
+	return true;
+}
+
+/* Caller holds the lock. */
+static void window_invalidate(struct window *w, unsigned long first,
+			      unsigned long last)
+{
 	struct window_chunk *chunk;
+	unsigned long index;
 
-	if (range->start > w->address)
-		first = (range->start - w->address) >> PAGE_SHIFT;
-	if (range->end - 1 < w->address + (w->nr_pages << PAGE_SHIFT) - 1)
-		last = (range->end - 1 - w->address) >> PAGE_SHIFT;
-
-	spin_lock(&w->lock);
-	mmu_interval_set_seq(notifier, seq);
 	window_hit(&w->fills, first, last);
+	/* A window that shows nothing costs the target next to nothing. */
+	if (!w->fresh)
+		return;
 	xa_for_each_range(&w->chunks, index, chunk, first / WINDOW_CHUNK,
 			  last / WINDOW_CHUNK) {
 		unsigned long base = index * WINDOW_CHUNK;
@@ -183,26 +193,90 @@ static bool window_invalidate(struct mmu_interval_notifier *notifier,
 
 		w->stats.invalidated += window_make_stale(w, chunk, from, to);
 	}
-	spin_unlock(&w->lock);
-	return true;
 }
 
-static const struct mmu_interval_notifier_ops window_notifier_ops = {
-	.invalidate = window_invalidate,
+/*
+ * Called while the target is about to change a range, with any locks held,
+ * and in reclaim: it may not sleep, allocate, or touch a page table.
+ *
+ * Not an interval notifier, although that would be called for the range only: who
+ * asks one whether an event is under way has to wait, and cannot be killed, until
+ * none is in the whole mm. A target with a few threads in madvise() never lets
+ * that come.
+ */
+static int window_range_start(struct mmu_notifier *notifier,
+			      const struct mmu_notifier_range *range)
+{
+	struct window *w = container_of(notifier, struct window, notifier);
+	unsigned long first, last;
+
+	if (!window_touched(w, range, &first, &last))
+		return 0;
+	spin_lock(&w->lock);
+	if (!w->active++) {
+		w->active_first = first;
+		w->active_last = last;
+	} else {
+		w->active_first = min(w->active_first, first);
+		w->active_last = max(w->active_last, last);
+	}
+	window_invalidate(w, first, last);
+	spin_unlock(&w->lock);
+	return 0;
+}
+
+static void window_range_end(struct mmu_notifier *notifier,
+			     const struct mmu_notifier_range *range)
+{
+	struct window *w = container_of(notifier, struct window, notifier);
+	unsigned long first, last;
+
+	if (!window_touched(w, range, &first, &last))
+		return;
+	spin_lock(&w->lock);
+	w->active--;
+	spin_unlock(&w->lock);
+}
+
+/* The mm is about to be torn down, without further words. */
+static void window_mm_release(struct mmu_notifier *notifier,
+			      struct mm_struct *mm)
+{
+	struct window *w = container_of(notifier, struct window, notifier);
+
+	spin_lock(&w->lock);
+	window_invalidate(w, 0, w->nr_pages - 1);
+	spin_unlock(&w->lock);
+}
+
+static const struct mmu_notifier_ops window_notifier_ops = {
+	.release		= window_mm_release,
+	.invalidate_range_start	= window_range_start,
+	.invalidate_range_end	= window_range_end,
 };
 
-/* Takes what is set out of the page tables of all who mapped the window. */
+/*
+ * Takes what is set out of the page tables of all who mapped the window. What is close
+ * together goes at once, with what is between, which faults in again.
+ */
 static void window_zap(struct window *w, unsigned long base,
 		       const unsigned long *set)
 {
-	unsigned long first, end;
+	unsigned long first, last, next;
 
 	for (first = find_first_bit(set, WINDOW_CHUNK); first < WINDOW_CHUNK;
-	     first = find_next_bit(set, WINDOW_CHUNK, end)) {
-		end = find_next_zero_bit(set, WINDOW_CHUNK, first);
+	     first = next) {
+		last = first;
+		for (;;) {
+			next = find_next_bit(set, WINDOW_CHUNK, last + 1);
+			if (next >= WINDOW_CHUNK ||
+			    next - last > WINDOW_ZAP_GAP)
+				break;
+			last = next;
+		}
 		unmap_mapping_range(w->mapping,
 				    (loff_t)(base + first) << PAGE_SHIFT,
-				    (loff_t)(end - first) << PAGE_SHIFT, 1);
+				    (loff_t)(last - first + 1) << PAGE_SHIFT, 1);
 	}
 }
 
@@ -325,17 +399,15 @@ int window_sync(struct window *w)
 
 static int window_register(struct window *w)
 {
-	unsigned long length = w->nr_pages << PAGE_SHIFT;
 	struct mm_struct *mm = w->target->mm;
 	int ret = -EINTR;
 
+	w->notifier.ops = &window_notifier_ops;
 	if (!mmget_not_zero(mm))
 		return -ESRCH;
 	/* Somebody may hold it over a page fault for long. */
 	if (!mmap_write_lock_killable(mm)) {
-		ret = mmu_interval_notifier_insert_locked(&w->notifier, mm,
-							  w->address, length,
-							  &window_notifier_ops);
+		ret = __mmu_notifier_register(&w->notifier, mm);
 		mmap_write_unlock(mm);
 	}
 	mmput(mm);
@@ -411,7 +483,7 @@ void window_free(struct window *w)
 	struct window_chunk *chunk;
 	unsigned long index;
 
-	mmu_interval_notifier_remove(&w->notifier);
+	mmu_notifier_unregister(&w->notifier, w->target->mm);
 	cancel_delayed_work_sync(&w->lease);
 	cancel_delayed_work_sync(&w->work);
 	xa_for_each(&w->chunks, index, chunk) {

@@ -96,6 +96,10 @@ struct window_use {
  * @inserts:	struct window_use of insertions under way
  * @fills:	struct window_use of fills under way
  * @pages:	pages held: fresh and stale
+ * @fresh:	of these, the fresh ones
+ * @active:	events of the target in the range that are under way
+ * @active_first: first page that one of them touches, since @active was 0
+ * @active_last: last page, likewise
  * @hand:	the chunk that is next to give up its pages
  * @stats:	counters of struct cordbmem_stats
  */
@@ -105,7 +109,7 @@ struct window {
 	u64 address;
 	unsigned long nr_pages;
 	unsigned int gup_flags;
-	struct mmu_interval_notifier notifier;
+	struct mmu_notifier notifier;
 	struct address_space *mapping;
 	struct delayed_work work;
 	struct delayed_work lease;
@@ -115,6 +119,10 @@ struct window {
 	struct list_head inserts;
 	struct list_head fills;
 	unsigned long pages;
+	unsigned long fresh;
+	unsigned long active;
+	unsigned long active_first;
+	unsigned long active_last;
 	unsigned long hand;
 	struct cordbmem_stats stats;
 };

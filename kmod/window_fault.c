@@ -202,7 +202,10 @@ static vm_fault_t window_data_fault(struct vm_fault *vmf)
 	/* Here, because without the lock there is no way to say so. */
 	if (!window_chunk_get(w, page))
 		return VM_FAULT_OOM;
-	ret = fault_insert(w, vmf, again, &hit);
+	ret = fault_insert(w, vmf, false, &hit);
+	/* It may have been a neighbour, and that must not go on for ever. */
+	if (!ret && hit)
+		ret = fault_insert(w, vmf, true, &hit);
 	if (ret)
 		return ret;
 	/* Nobody who looks pages of a window up gets here: GUP refuses them. */

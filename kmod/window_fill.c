@@ -6,6 +6,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 
 #include "cordbmem.h"
@@ -145,6 +146,7 @@ static long fill_take(struct window *w, struct window_chunk *chunk,
 			window_keep_lease(w, chunk);
 		--*charged;
 		w->pages++;
+		w->fresh++;
 		w->stats.filled++;
 		chunk->pages[bit] = pages[i];
 		pages[i] = NULL;
@@ -163,21 +165,32 @@ static long fill_once(struct window *w, unsigned long first, unsigned long last,
 	struct page *pages[WINDOW_BATCH];
 	struct window_chunk *chunk = NULL;
 	unsigned long charged = 0;
+	struct task_struct *task;
 	long count, i, ret;
+	bool restless;
 
+	/* The image may live on in a vfork child when the target has left it. */
+	task = cordbmem_target_task(w->target);
+	if (!task)
+		return -ESRCH;
+	put_task_struct(task);
 	if (!mmget_not_zero(w->target->mm))
 		return -ESRCH;
-	spin_lock(&w->lock);
-	list_add(&use.node, &w->fills);
-	spin_unlock(&w->lock);
-
 	/*
 	 * From here on the callback tells us of every event that could make these
-	 * pages wrong. Of those before, none is under way after this; finer than
-	 * to ask mmu_interval_read_retry(), for which any page of the window
-	 * counts.
+	 * pages wrong; and none of those before may still be under way.
 	 */
-	mmu_interval_read_begin(&w->notifier);
+	spin_lock(&w->lock);
+	restless = w->active && first <= w->active_last &&
+		   last >= w->active_first;
+	if (!restless)
+		list_add(&use.node, &w->fills);
+	spin_unlock(&w->lock);
+	if (restless) {
+		mmput(w->target->mm);
+		return -EAGAIN;
+	}
+
 	count = cordbmem_lookup(w->target->mm,
 				w->address + ((u64)first << PAGE_SHIFT),
 				last - first + 1, gup_flags, pages);
@@ -224,10 +237,14 @@ static long fill_once(struct window *w, unsigned long first, unsigned long last,
 long window_fill(struct window *w, unsigned long first, unsigned long last,
 		 unsigned int gup_flags)
 {
+	unsigned long most = quota_window_pages();
 	int tries = FILL_TRIES;
 	long ret;
 
-	last = min(last, first + quota_window_pages() - 1);
+	if (last - first >= most)
+		last = first + most - 1;
+	if (WARN_ON_ONCE(last - first >= WINDOW_BATCH))
+		return -EINVAL;
 	do {
 		ret = fill_once(w, first, last, gup_flags);
 		if (ret == -EAGAIN)

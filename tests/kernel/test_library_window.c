@@ -329,4 +329,56 @@ TEST_F(windows, scattered_reads_use_them)
 	EXPECT_LE(64, stats_of(self->process).pages);
 }
 
+static long map_at_zero(long pages)
+{
+	return mmap(NULL, (size_t)pages * PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED;
+}
+
+TEST_F(windows, address_0_stays_invalid)
+{
+	uint64_t word;
+	SIZE_T got;
+
+	if (file_write_number("/proc/sys/vm/mmap_min_addr", 0) ||
+	    child_call(&self->target, map_at_zero, 20))
+		SKIP(return, "nothing can be mapped at address 0");
+	for (int i = 0; i < 10; i++) {
+		word_at(self->process, 8);
+		word_at(self->process, PAGE);
+		EXPECT_EQ(E_INVALIDARG,
+			  cordbmem_ReadMemory(self->process, 0, 8, (BYTE *)&word, &got));
+		EXPECT_EQ(E_INVALIDARG,
+			  cordbmem_ReadMemory(self->process, 0, 3, (BYTE *)&word, &got));
+	}
+}
+
+TEST_F(windows, a_pin_that_fails_keeps_nothing)
+{
+	SIZE_T pages;
+
+	/* Far more blocks than there can be windows. */
+	EXPECT_EQ(E_OUTOFMEMORY,
+		  cordbmem_process_pin_window(self->process, 1ULL << 40, 40ULL << 36, &pages));
+	/* Beyond user space; and none of that turned windows off. */
+	EXPECT_EQ(E_OUTOFMEMORY,
+		  cordbmem_process_pin_window(self->process, 1ULL << 52, PAGE, &pages));
+	for (int i = 0; i < 10; i++)
+		word_at(self->process, self->address);
+	EXPECT_LE(1, stats_of(self->process).pages);
+}
+
+TEST_F(windows, close_lets_go_of_the_target)
+{
+	int before = open_fds();
+
+	for (int i = 0; i < 10; i++)
+		word_at(self->process, self->address);
+	EXPECT_LT(before, open_fds());
+	EXPECT_EQ(S_OK, cordbmem_process_close(self->process));
+	EXPECT_GE(before, open_fds());
+	EXPECT_EQ(CORDBG_E_OBJECT_NEUTERED,
+		  cordbmem_ReadMemory(self->process, self->address, 8, self->buffer, NULL));
+}
+
 TEST_HARNESS_MAIN

@@ -140,6 +140,7 @@ HRESULT cordbmem_process_close(struct cordbmem_process *process)
 	if (atomic_exchange(&process->state, STATE_CLOSED) == STATE_CLOSED)
 		return CORDBG_E_OBJECT_NEUTERED;
 
+	windows_close(process);
 	/* Without a spare fd number the files stay until the handle is freed. */
 	placeholder = eventfd(0, EFD_CLOEXEC);
 	retire(process->memory_fd, placeholder);

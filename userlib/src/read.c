@@ -44,19 +44,11 @@ int read_raw(struct cordbmem_process *process, uint64_t address, void *buffer, s
 			want = MAX_CALL;
 		if (want > room)
 			want = room;
-		if (atomic_load_explicit(&process->windows, memory_order_relaxed)) {
-			size_t by_window, missing;
-
-			by_window = window_read(process, address + done, (BYTE *)buffer + done,
-						want, &missing);
-			done += by_window;
-			if (by_window)
-				continue;
-			want = missing;
-		}
+		done += window_read(process, address + done, (BYTE *)buffer + done, &want);
+		if (!want)
+			continue;
 		n = pread(process->memory_fd, (BYTE *)buffer + done, want, (off_t)(address + done));
 		if (n > 0) {
-			window_missed(process, address + done, (size_t)n);
 			/* A short read may have been a signal: ask at the stop. */
 			done += (size_t)n;
 		} else if (n == 0) {
@@ -186,11 +178,10 @@ bool read_decided(const struct cordbmem_process *process, uint64_t address, cons
 	return true;
 }
 
-static bool has_trap(const BYTE *bytes, size_t size)
-{
-	return memchr(bytes, 0xCC, size) != NULL;
-}
-
+/*
+ * All there is to most reads: a few bytes of a page that a window shows, and nothing to be masked. False:
+ * it takes more to know.
+ */
 static inline bool read_shown(struct cordbmem_process *process, uint64_t address, BYTE *buffer,
 			      DWORD size)
 {
@@ -205,16 +196,52 @@ static inline bool read_shown(struct cordbmem_process *process, uint64_t address
 	view = patches_begin(&process->patches);
 	return window_read_page(windows, address, buffer, size) &&
 	       patches_clear(&process->patches, view, address, size) &&
-	       (!coreclr_of(process) || !has_trap(buffer, size));
+	       (!coreclr_of(process) || !memchr(buffer, 0xCC, size));
 }
 
-bool read_fast(struct cordbmem_process *process, uint64_t address, BYTE *buffer, DWORD size)
+static inline bool has_trap(uint64_t word)
 {
-	return read_shown(process, address, buffer, size);
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t x = word ^ 0xCC * ones;
+
+	/* A byte of x is 0; or one above it is 1, for which asking further is only slower. */
+	return ((x - ones) & ~x & 0x80 * ones) != 0;
 }
 
-HRESULT cordbmem_ReadMemory(struct cordbmem_process *process, CORDB_ADDRESS address, DWORD size,
-			    BYTE buffer[], SIZE_T *read)
+/*
+ * The same for one aligned word, which is most of what tools read. With a constant size it is some fifty
+ * instructions and saves no register; at this speed each counts.
+ */
+static inline __attribute__((always_inline)) bool read_word(struct cordbmem_process *process,
+							    uint64_t address, BYTE *buffer,
+							    DWORD size)
+{
+	struct windows *windows =
+		atomic_load_explicit(&process->windows_fast, memory_order_acquire);
+	const struct patch_filter *filter;
+	uint64_t view, value;
+
+	if (!windows || address % size || !buffer || !process_usable(process))
+		return false;
+	view = patches_begin(&process->patches);
+	if (!window_read_word(windows, address, size, &value))
+		return false;
+	if (view) {
+		filter = PATCH_LOAD(&process->patches.filter);
+		if (!filter || patch_filter_has(filter, address >> PATCH_GRANULE_SHIFT))
+			return false;
+	}
+	if (atomic_load_explicit(&process->patches.sequence, memory_order_relaxed) != view)
+		return false;
+	if (coreclr_of(process) && has_trap(value))
+		return false;
+	memcpy(buffer, &value, size);
+	return true;
+}
+
+static __attribute__((noinline)) HRESULT read_memory(struct cordbmem_process *process,
+						     CORDB_ADDRESS address, DWORD size,
+						     BYTE buffer[], SIZE_T *read)
 {
 	size_t got;
 	HRESULT hr;
@@ -230,4 +257,21 @@ HRESULT cordbmem_ReadMemory(struct cordbmem_process *process, CORDB_ADDRESS addr
 	if (read && hr != CORDBG_E_OBJECT_NEUTERED)
 		*read = got;
 	return hr;
+}
+
+bool read_fast(struct cordbmem_process *process, uint64_t address, BYTE *buffer, DWORD size)
+{
+	return read_shown(process, address, buffer, size);
+}
+
+HRESULT cordbmem_ReadMemory(struct cordbmem_process *process, CORDB_ADDRESS address, DWORD size,
+			    BYTE buffer[], SIZE_T *read)
+{
+	if (!process || !(size == 8   ? read_word(process, address, buffer, 8)
+			  : size == 4 ? read_word(process, address, buffer, 4)
+				      : false))
+		return read_memory(process, address, size, buffer, read);
+	if (read)
+		*read = size;
+	return S_OK;
 }

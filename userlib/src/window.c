@@ -159,8 +159,12 @@ static bool agrees(struct cordbmem_process *process, const struct window_place *
 	return same;
 }
 
-size_t window_read(struct cordbmem_process *process, uint64_t address, BYTE *to, size_t size,
-		   size_t *missing)
+/*
+ * The first bytes of a range, as many as there are valid pages. *missing: how many bytes from there on no
+ * window shows.
+ */
+static size_t read_there(struct cordbmem_process *process, uint64_t address, BYTE *to, size_t size,
+			 size_t *missing)
 {
 	struct windows *windows = windows_of(process);
 	struct window_place place;
@@ -180,6 +184,19 @@ size_t window_read(struct cordbmem_process *process, uint64_t address, BYTE *to,
 		if (!agrees(process, &place, address, to, got))
 			atomic_fetch_add(&windows->mismatches, 1);
 	}
+	return got;
+}
+
+size_t window_read(struct cordbmem_process *process, uint64_t address, BYTE *to, size_t *size)
+{
+	size_t want = *size, missing, got;
+
+	if (mode_of(process) == CORDBMEM_WINDOWS_OFF)
+		return 0;
+	got = read_there(process, address, to, want, &missing);
+	if (!got && window_missed(process, address, missing))
+		got = read_there(process, address, to, want, &missing);
+	*size = got ? 0 : missing;
 	return got;
 }
 
@@ -295,9 +312,13 @@ static struct window_slot *slot_open(struct cordbmem_process *process, struct wi
 		.address = block << WINDOW_SHIFT,
 		.length = block == LAST_BLOCK ? DATA_SIZE - WINDOW_PAGE : DATA_SIZE,
 	};
+	struct window_slot *slot;
 	bool there;
-	struct window_slot *slot = slot_for(windows, block, &there);
 
+	/* Nobody's memory; and no reason to think that windows do not work. */
+	if (block > LAST_BLOCK)
+		return NULL;
+	slot = slot_for(windows, block, &there);
 	if (there || !slot)
 		return slot;
 	if (windows->live >= WINDOW_LIVE && !evict(windows))
@@ -323,9 +344,13 @@ static struct window_slot *slot_open(struct cordbmem_process *process, struct wi
 
 /* A range as far as the target has it. Returns the pages that are valid, -1 for no window. */
 static int64_t populate(struct cordbmem_process *process, struct windows *windows, uint64_t start,
-			uint64_t end, uint32_t flags, bool pinned)
+			uint64_t end, uint32_t flags)
 {
 	int64_t pages = 0;
+
+	/* ReadMemory refuses address 0, and the fast path does not look. */
+	if (start < WINDOW_PAGE)
+		start = WINDOW_PAGE;
 
 	while (start < end) {
 		uint64_t block = start >> WINDOW_SHIFT;
@@ -343,7 +368,6 @@ static int64_t populate(struct cordbmem_process *process, struct windows *window
 			limit = ((block + 1) << WINDOW_SHIFT) - WINDOW_PAGE;
 		if (!slot || limit <= start)
 			return slot ? pages : -1;
-		slot->pinned |= pinned;
 		argument.length = limit - start;
 		if (ioctl(slot->fd_plus_1 - 1, CORDBMEM_IOC_POPULATE, &argument) != 0)
 			return -1;
@@ -407,38 +431,46 @@ static void heat_populated(struct window_heat *heat, uint64_t tag)
 			      memory_order_relaxed);
 }
 
-void window_missed(struct cordbmem_process *process, uint64_t address, size_t size)
+bool window_missed(struct cordbmem_process *process, uint64_t address, size_t size)
 {
 	const uint64_t step = UINT64_C(1) << HEAT_SHIFT;
 	struct windows *windows = windows_of(process);
 	uint64_t start = address & ~(step - 1), end = (address + size + step - 1) & ~(step - 1);
 	uint64_t place = address >> HEAT_SHIFT & (UINT64_MAX >> HEAT_TAG_SHIFT);
+	uint32_t flags = CORDBMEM_READ_NOFAULT;
 	struct window_heat *heat;
+	int64_t pages = 0;
 	int saved = errno;
+	bool pinned;
 
 	if (mode_of(process) == CORDBMEM_WINDOWS_OFF)
-		return;
+		return false;
 	if (!windows)
 		windows = windows_make(process);
 	if (!windows || atomic_load_explicit(&windows->off, memory_order_relaxed))
-		return;
+		return false;
 	heat = &windows->heat[(place * UINT64_C(0x9e3779b97f4a7c15)) >> 54];
-	if (!heat_add(heat, place) && !is_pinned(windows, address, address + size))
-		return;
+	pinned = is_pinned(windows, address, address + size);
+	if (!heat_add(heat, place) && !pinned)
+		return false;
+	/* A pinned page is faulted in, as it was at first. */
+	if (pinned && !(process->flags & CORDBMEM_OPEN_NOFAULT))
+		flags = 0;
 	/* Somebody else is at it: the next read that misses sees. */
 	if (pthread_mutex_trylock(&windows->lock) != 0)
-		return;
+		return false;
 	if (mode_of(process) != CORDBMEM_WINDOWS_OFF && process_usable(process)) {
 		/* Where a little is read, more will be read around it. */
-		if (size >= step / 4) {
+		if (size >= step / 4 || pinned) {
 			start = page_floor(address);
 			end = page_floor(address + size + WINDOW_PAGE - 1);
 		}
-		populate(process, windows, start, end, CORDBMEM_READ_NOFAULT, false);
+		pages = populate(process, windows, start, end, flags);
 		heat_populated(heat, place);
 	}
 	pthread_mutex_unlock(&windows->lock);
 	errno = saved;
+	return pages > 0;
 }
 
 /* ---- the interface ---- */
@@ -453,6 +485,18 @@ static void close_all(struct windows *windows)
 			windows->live--;
 	}
 	atomic_store(&windows->pin_count, 0);
+}
+
+void windows_close(struct cordbmem_process *process)
+{
+	struct windows *windows = windows_of(process);
+
+	/* Somebody who is populating may take as long as the target likes. */
+	if (!windows || pthread_mutex_trylock(&windows->lock) != 0)
+		return;
+	atomic_store_explicit(&process->windows_fast, NULL, memory_order_release);
+	close_all(windows);
+	pthread_mutex_unlock(&windows->lock);
 }
 
 void windows_destroy(struct cordbmem_process *process)
@@ -507,6 +551,18 @@ HRESULT cordbmem_process_set_windows(struct cordbmem_process *process, enum cord
 	return S_OK;
 }
 
+/* The slots of a range are not for eviction. */
+static void keep_pinned(struct windows *windows, uint64_t start, uint64_t end)
+{
+	for (uint64_t block = start >> WINDOW_SHIFT; block <= (end - 1) >> WINDOW_SHIFT; block++) {
+		bool there;
+		struct window_slot *slot = slot_for(windows, block, &there);
+
+		if (slot && there)
+			slot->pinned = true;
+	}
+}
+
 HRESULT cordbmem_process_pin_window(struct cordbmem_process *process, CORDB_ADDRESS address,
 				    SIZE_T size, SIZE_T *pages)
 {
@@ -534,11 +590,12 @@ HRESULT cordbmem_process_pin_window(struct cordbmem_process *process, CORDB_ADDR
 
 	pthread_mutex_lock(&windows->lock);
 	count = atomic_load(&windows->pin_count);
-	if (count == WINDOW_PINS) {
+	if (count == WINDOW_PINS ||
+	    ((address + size - 1) >> WINDOW_SHIFT) - (address >> WINDOW_SHIFT) >= WINDOW_LIVE) {
 		hr = E_OUTOFMEMORY;
 	} else {
 		valid = populate(process, windows, page_floor(address),
-				 page_floor(address + size + WINDOW_PAGE - 1), flags, true);
+				 page_floor(address + size + WINDOW_PAGE - 1), flags);
 		if (valid < 0) {
 			hr = atomic_load(&windows->off) ? E_NOTIMPL
 			     : errno == ESRCH		? process_notice_gone(process)
@@ -546,6 +603,7 @@ HRESULT cordbmem_process_pin_window(struct cordbmem_process *process, CORDB_ADDR
 		} else {
 			windows->pins[count] = (struct window_pin){ address, address + size };
 			atomic_store(&windows->pin_count, count + 1);
+			keep_pinned(windows, address, address + size);
 			if (pages)
 				*pages = (SIZE_T)valid;
 		}

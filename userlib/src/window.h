@@ -119,7 +119,7 @@ static inline bool window_unmoved(const struct window_place *place)
 	return atomic_load_explicit(&place->slot->key, memory_order_relaxed) == place->key;
 }
 
-static inline void window_note_use(struct window_slot *slot)
+static inline __attribute__((always_inline)) void window_note_use(struct window_slot *slot)
 {
 	if (!atomic_load_explicit(&slot->used, memory_order_relaxed))
 		atomic_store_explicit(&slot->used, 1, memory_order_relaxed);
@@ -166,18 +166,46 @@ static inline bool window_read_page(struct windows *windows, uint64_t address, B
 	return true;
 }
 
+/* The same for an aligned word of 4 or 8 bytes, in a block that is in its first slot. */
+static inline __attribute__((always_inline)) bool window_read_word(struct windows *windows,
+								   uint64_t address, size_t size,
+								   uint64_t *value)
+{
+	uint64_t block = address >> WINDOW_SHIFT;
+	struct window_slot *slot = &windows->slots[block % WINDOW_SLOTS];
+	uint64_t key = atomic_load_explicit(&slot->key, memory_order_acquire);
+	uint64_t offset = address & ((UINT64_C(1) << WINDOW_SHIFT) - 1);
+	const uint32_t *state = &slot->state[offset / WINDOW_PAGE];
+	const void *from = slot->data + offset;
+	uint32_t word;
+
+	if ((uint32_t)key != block + 1)
+		return false;
+	word = __atomic_load_n(state, __ATOMIC_ACQUIRE);
+	if (!(word & CORDBMEM_WINDOW_VALID))
+		return false;
+	*value = size == 8 ? *(const volatile uint64_t *)from : *(const volatile uint32_t *)from;
+	atomic_thread_fence(memory_order_acquire);
+	if (__atomic_load_n(state, __ATOMIC_RELAXED) != word ||
+	    atomic_load_explicit(&slot->key, memory_order_relaxed) != key)
+		return false;
+	window_note_use(slot);
+	return true;
+}
+
 struct cordbmem_process;
 
 /*
- * The first bytes of a range, as many as there are valid pages; 0 if the first page is not. *missing is then
- * set to how many bytes in front are better read otherwise, 0 being none.
+ * The first bytes of a range through a window, as far as it goes; returns how many. *size becomes 0 then, and otherwise the
+ * number of bytes that are to be read by a system call now, because no window shows them.
  */
-size_t window_read(struct cordbmem_process *process, uint64_t address, BYTE *to, size_t size,
-		   size_t *missing);
+size_t window_read(struct cordbmem_process *process, uint64_t address, BYTE *to, size_t *size);
 
-/* A range was read by a system call: is it time for a window? */
-void window_missed(struct cordbmem_process *process, uint64_t address, size_t size);
+/* A range is not in a window: is it time for one? True: it is there now, some of it at least. */
+bool window_missed(struct cordbmem_process *process, uint64_t address, size_t size);
 
+/* Lets go of the target, unless somebody is populating: then with the handle. Readers may be under way. */
+void windows_close(struct cordbmem_process *process);
 void windows_destroy(struct cordbmem_process *process);
 
 #endif /* CORDBMEM_SRC_WINDOW_H */
