@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/hugetlb_inline.h>
 #include <linux/mm.h>
+#include <linux/mmap_lock.h>
 #include <linux/mount.h>
 #include <linux/sched/coredump.h>
 #include <linux/version.h>
@@ -42,6 +43,17 @@ static inline bool cordbmem_gup_unsafe(struct vm_area_struct *vma,
 #else
 	return false;
 #endif
+}
+
+/* mmap_write_trylock() went away before 6.12; its counter came in 6.13. */
+static inline bool cordbmem_mmap_write_trylock(struct mm_struct *mm)
+{
+	if (!down_write_trylock(&mm->mmap_lock))
+		return false;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	mm_lock_seqcount_begin(mm);
+#endif
+	return true;
 }
 
 /* vm_flags became read-only in 6.3. */

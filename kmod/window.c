@@ -9,6 +9,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "cordbmem.h"
 #include "window.h"
 
@@ -397,16 +398,20 @@ int window_sync(struct window *w)
 	return 0;
 }
 
-static int window_register(struct window *w)
+static int window_register(struct window *w, bool nowait)
 {
 	struct mm_struct *mm = w->target->mm;
-	int ret = -EINTR;
+	int ret;
 
 	w->notifier.ops = &window_notifier_ops;
 	if (!mmget_not_zero(mm))
 		return -ESRCH;
 	/* Somebody may hold it over a page fault for long. */
-	if (!mmap_write_lock_killable(mm)) {
+	if (nowait)
+		ret = cordbmem_mmap_write_trylock(mm) ? 0 : -EAGAIN;
+	else
+		ret = mmap_write_lock_killable(mm);
+	if (!ret) {
 		ret = __mmu_notifier_register(&w->notifier, mm);
 		mmap_write_unlock(mm);
 	}
@@ -421,13 +426,14 @@ static int window_register(struct window *w)
  * @address: first byte
  * @length: bytes; both checked by the caller
  * @gup_flags: FOLL_* of touches
+ * @nowait: do not wait for the target's mmap_lock
  *
  * Return: the window, whose mapping the caller sets; or -ENOSPC, -ESRCH, -EINTR,
- * -ENOMEM.
+ * -EAGAIN, -ENOMEM.
  */
 struct window *window_new(struct cordbmem_target *target,
 			  struct cordbmem_quota *quota, u64 address,
-			  u64 length, unsigned int gup_flags)
+			  u64 length, unsigned int gup_flags, bool nowait)
 {
 	struct window *w;
 	int ret;
@@ -451,7 +457,7 @@ struct window *window_new(struct cordbmem_target *target,
 	INIT_LIST_HEAD(&w->inserts);
 	INIT_LIST_HEAD(&w->fills);
 
-	ret = window_register(w);
+	ret = window_register(w, nowait);
 	if (ret) {
 		quota_give_window(quota);
 		kfree(w);

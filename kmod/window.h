@@ -136,7 +136,7 @@ static inline bool window_use_meets(const struct window_use *use,
 /* window.c */
 struct window *window_new(struct cordbmem_target *target,
 			  struct cordbmem_quota *quota, u64 address,
-			  u64 length, unsigned int gup_flags);
+			  u64 length, unsigned int gup_flags, bool nowait);
 void window_free(struct window *w);
 unsigned long window_make_stale(struct window *w, struct window_chunk *chunk,
 				unsigned long first, unsigned long last);

@@ -230,7 +230,8 @@ int cordbmem_window_ioctl(struct cordbmem_target *target,
 	struct file *file;
 	int fd, ret;
 
-	if (window->flags & ~CORDBMEM_READ_NOFAULT || window->reserved ||
+	if (window->flags & ~(CORDBMEM_READ_NOFAULT | CORDBMEM_WINDOW_NOWAIT) ||
+	    window->reserved ||
 	    !PAGE_ALIGNED(window->address) || !PAGE_ALIGNED(window->length) ||
 	    !window->length || window->length > WINDOW_LENGTH ||
 	    window->address >= TASK_SIZE_MAX ||
@@ -238,12 +239,13 @@ int cordbmem_window_ioctl(struct cordbmem_target *target,
 		return -EINVAL;
 	if (target->mm == current->mm)
 		return -EINVAL;
-	ret = cordbmem_read_flags(window->flags, &gup_flags);
+	ret = cordbmem_read_flags(window->flags & CORDBMEM_READ_NOFAULT,
+				  &gup_flags);
 	if (ret)
 		return ret;
 
 	w = window_new(target, quota, window->address, window->length,
-		       gup_flags);
+		       gup_flags, window->flags & CORDBMEM_WINDOW_NOWAIT);
 	if (IS_ERR(w))
 		return PTR_ERR(w);
 	fd = get_unused_fd_flags(O_CLOEXEC);

@@ -363,10 +363,19 @@ struct cordbmem_attach {
 #define CORDBMEM_WINDOW_VALID	0x1U
 
 /**
+ * define CORDBMEM_WINDOW_NOWAIT - do not wait for the target's mmap_lock
+ *
+ * Making a window takes it for writing, for a moment. While somebody waits for that
+ * nobody else gets it, the target's page faults included, so a target
+ * that holds it for long is held up as well.
+ */
+#define CORDBMEM_WINDOW_NOWAIT	0x10U
+
+/**
  * struct cordbmem_window - argument of CORDBMEM_IOC_WINDOW, on a target fd
  * @size:	in: sizeof(struct cordbmem_window)
  * @flags:	in: %CORDBMEM_READ_NOFAULT: a touch of the mapping shows only what is
- *		mapped in the target already
+ *		mapped in the target already; %CORDBMEM_WINDOW_NOWAIT
  * @address:	in: first byte, in the target; a multiple of the page size
  * @length:	in: bytes; a multiple of the page size, not 0, and at most
  *		window_length of INFO. It need not be mapped in the target
@@ -382,8 +391,8 @@ struct cordbmem_attach {
  *
  * Errors: EINVAL (also: the target is the caller itself, or the range leaves
  * user space), E2BIG, EFAULT, EOPNOTSUPP (no windows on this kernel), ESRCH (the
- * target is gone), ENOSPC (too many windows of one open device), EINTR, ENOMEM,
- * EMFILE, ENFILE.
+ * target is gone), ENOSPC (too many windows of one open device), EAGAIN (with
+ * %CORDBMEM_WINDOW_NOWAIT), EINTR, ENOMEM, EMFILE, ENFILE.
  */
 struct cordbmem_window {
 	__u32 size;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -68,6 +69,7 @@ static size_t valid_pages(const uint32_t *state, size_t pages, uint32_t *words)
 {
 	size_t n = 0;
 
+#pragma GCC unroll 8
 	while (n < pages) {
 		words[n] = __atomic_load_n(&state[n], __ATOMIC_ACQUIRE);
 		if (!(words[n] & CORDBMEM_WINDOW_VALID))
@@ -81,8 +83,12 @@ static size_t unchanged_pages(const uint32_t *state, size_t pages, const uint32_
 {
 	size_t n = 0;
 
-	while (n < pages && __atomic_load_n(&state[n], __ATOMIC_RELAXED) == words[n])
+#pragma GCC unroll 8
+	while (n < pages) {
+		if (__atomic_load_n(&state[n], __ATOMIC_RELAXED) != words[n])
+			break;
 		n++;
+	}
 	return n;
 }
 
@@ -136,26 +142,28 @@ static size_t read_run(const struct window_place *place, BYTE *to, size_t size, 
 
 /*
  * For tests: is what a window gave what a system call gives? The target may write between the two, so
- * only a difference counts that stays while the window shows the same before and after.
+ * only a difference counts while the window shows the same before and after; and time after time.
  */
 static bool agrees(struct cordbmem_process *process, const struct window_place *place,
 		   uint64_t address, const BYTE *bytes, size_t size)
 {
-	BYTE *other = malloc(2 * size), *again = other + size;
-	bool same = !other;
+	BYTE *before = malloc(3 * size), *other = before + size, *after = other + size;
+	bool same = !before;
 	size_t missing;
 
+	if (before)
+		memcpy(before, bytes, size);
 	for (int i = 0; i < CHECK_TRIES && !same; i++) {
-		if (i && read_run(place, again, size, &missing) != size)
-			same = true; /* it is not valid any more: nothing to compare */
-		else if (pread(process->memory_fd, other, size, (off_t)address) != (ssize_t)size)
-			same = false;
+		ssize_t got = pread(process->memory_fd, other, size, (off_t)address);
+
+		if (read_run(place, after, size, &missing) != size || memcmp(before, after, size))
+			same = i + 1 == CHECK_TRIES;
 		else
-			same = !memcmp(other, i ? again : bytes, size);
+			same = got == (ssize_t)size && !memcmp(before, other, size);
+		if (!same && read_run(place, before, size, &missing) != size)
+			same = true; /* not valid any more: there is nothing to compare */
 	}
-	if (!same && read_run(place, again, size, &missing) != size)
-		same = true;
-	free(other);
+	free(before);
 	return same;
 }
 
@@ -256,7 +264,8 @@ static bool slot_unmap(struct window_slot *slot)
 	    mmap((void *)(uintptr_t)slot->data, DATA_SIZE, PROT_READ,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
 		return false;
-	close(slot->fd_plus_1 - 1);
+	/* Not close(), at which a thread can be cancelled, lock and all. */
+	syscall(SYS_close, slot->fd_plus_1 - 1);
 	slot->fd_plus_1 = 0;
 	return true;
 }
@@ -308,7 +317,7 @@ static struct window_slot *slot_open(struct cordbmem_process *process, struct wi
 {
 	struct cordbmem_window window = {
 		.size = sizeof(window),
-		.flags = process->flags & CORDBMEM_OPEN_NOFAULT ? CORDBMEM_READ_NOFAULT : 0,
+		.flags = CORDBMEM_WINDOW_NOWAIT,
 		.address = block << WINDOW_SHIFT,
 		.length = block == LAST_BLOCK ? DATA_SIZE - WINDOW_PAGE : DATA_SIZE,
 	};
@@ -325,6 +334,8 @@ static struct window_slot *slot_open(struct cordbmem_process *process, struct wi
 		return NULL;
 	if (!slot_reserve(slot))
 		return NULL;
+	if (process->flags & CORDBMEM_OPEN_NOFAULT)
+		window.flags |= CORDBMEM_READ_NOFAULT;
 	if (ioctl(process->memory_fd, CORDBMEM_IOC_WINDOW, &window) != 0) {
 		/* No such ioctl, or no window for this target ever. */
 		if (errno == ENOTTY || errno == EOPNOTSUPP || errno == EINVAL)

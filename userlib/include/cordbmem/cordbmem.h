@@ -620,11 +620,13 @@ CORDBMEM_API HRESULT cordbmem_process_list_patches(struct cordbmem_process *proc
  *
  * What was read twice is mapped, with what is resident around it, until the target
  * replaces it; pages that it replaces over and over are mapped ever more seldom. A handle has at
- * most 16 windows of 64 GiB of address space; each takes an fd and that much
- * address space here, memory only in proportion to what is mapped. docs/window.md says
+ * most 16 windows of 64 GiB of address space; each takes an fd, and that much
+ * address space here until the handle is freed; memory only in proportion to what
+ * is mapped. docs/window.md says
  * what it costs the target.
  *
- * In a child of fork a handle begins with no windows.
+ * In a child of fork a handle begins with no windows; the fork must not be made in a
+ * signal handler that interrupted a read of that handle.
  */
 enum cordbmem_windows {
 	CORDBMEM_WINDOWS_AUTO = 0,
