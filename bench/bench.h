@@ -8,14 +8,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** struct row - one figure. @instructions: of the guest, per call */
+#define PAGE ((size_t)4096)
+
+/** struct row - one figure. @cost: per call, in the unit of the run */
 struct row {
 	const char *work;
 	size_t bytes;
 	size_t elements;
 	size_t patches;
 	const char *method;
-	double instructions;
+	double cost;
 };
 
 /** give_up() - print @what and errno, exit with 2 */
@@ -27,7 +29,8 @@ uint64_t clock_cost(void);
 
 void add_row(const struct row *row);
 void print_table(void);
-void write_json(const char *path);
+/** write_json() - all rows; @unit: what the cost of each is called */
+void write_json(const char *path, const char *unit);
 /** print_goals() - compare with the project's goals; returns how many are missed */
 int print_goals(void);
 /** print_rows() - one line per figure */

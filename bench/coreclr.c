@@ -21,7 +21,8 @@
 struct reader {
 	struct scene *scene;
 	struct cordbmem_process *raw;	  /* has not looked for CoreCLR */
-	struct cordbmem_process *process; /* has */
+	struct cordbmem_process *process; /* has; reads by system calls alone, as raw does */
+	struct cordbmem_process *windowed;
 	CORDB_ADDRESS address;
 	BYTE bytes[BYTES];
 };
@@ -40,6 +41,13 @@ static HRESULT by_ReadMemory(struct reader *r)
 	SIZE_T got;
 
 	return cordbmem_ReadMemory(r->process, r->address, BYTES, r->bytes, &got);
+}
+
+static HRESULT by_ReadMemory_window(struct reader *r)
+{
+	SIZE_T got;
+
+	return cordbmem_ReadMemory(r->windowed, r->address, BYTES, r->bytes, &got);
 }
 
 static HRESULT by_genuine(struct reader *r)
@@ -88,6 +96,7 @@ static void rows(struct reader *r, const char *work, size_t patches)
 	row(r, work, patches, "process_vm_readv", by_process_vm_readv);
 	row(r, work, patches, "ReadMemory_raw", by_raw);
 	row(r, work, patches, "ReadMemory", by_ReadMemory);
+	row(r, work, patches, "ReadMemory_window", by_ReadMemory_window);
 	if (r->scene->oracle)
 		row(r, work, patches, "genuine_ReadMemory", by_genuine);
 }
@@ -168,12 +177,14 @@ static void detach(struct scene *scene, struct breakpoint *breakpoints, size_t c
 	scene->oracle = NULL;
 }
 
-static struct cordbmem_process *open_process(pid_t pid, bool find)
+static struct cordbmem_process *open_process(pid_t pid, bool find, enum cordbmem_windows windows)
 {
 	struct cordbmem_error error = CORDBMEM_ERROR_INIT;
 	struct cordbmem_process *process;
 	HRESULT hr = cordbmem_process_open(pid, NULL, &process, &error);
 
+	if (hr == S_OK)
+		hr = cordbmem_process_set_windows(process, windows);
 	if (hr == S_OK && find)
 		hr = cordbmem_process_find_coreclr(process, 0, NULL, &error);
 	if (hr != S_OK)
@@ -193,8 +204,9 @@ int main(int argc, char **argv)
 		printf("bench: no figures of .NET: %s\n", scene.runtime.reason);
 		return 0;
 	}
-	reader.raw = open_process(scene.debuggee.pid, false);
-	reader.process = open_process(scene.debuggee.pid, true);
+	reader.raw = open_process(scene.debuggee.pid, false, CORDBMEM_WINDOWS_OFF);
+	reader.process = open_process(scene.debuggee.pid, true, CORDBMEM_WINDOWS_OFF);
+	reader.windowed = open_process(scene.debuggee.pid, true, CORDBMEM_WINDOWS_AUTO);
 
 	with_breakpoints(&reader, 1);
 	break_more(&scene, breakpoints, BREAKPOINTS - 1);
@@ -213,8 +225,9 @@ int main(int argc, char **argv)
 
 	cordbmem_process_free(reader.raw);
 	cordbmem_process_free(reader.process);
+	cordbmem_process_free(reader.windowed);
 	scene_end(&scene);
 	print_rows();
-	write_json(argv[1]);
+	write_json(argv[1], "instructions");
 	return print_coreclr_goals() ? 1 : 0;
 }
