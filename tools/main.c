@@ -11,7 +11,7 @@
 #include "out.h"
 #include "tool.h"
 
-static const struct verb *const verbs[] = { &read_verb, &breakpoints_verb, &info_verb,
+static const struct verb *const verbs[] = { &read_verb, &breakpoints_verb, &sample_verb, &info_verb,
 					    &doctor_verb };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))

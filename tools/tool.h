@@ -35,6 +35,7 @@ struct verb {
 
 extern const struct verb read_verb;
 extern const struct verb breakpoints_verb;
+extern const struct verb sample_verb;
 extern const struct verb info_verb;
 extern const struct verb doctor_verb;
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A process that looks like a .NET 10 one from outside, for test_tool.sh: no runtime, just what CoreCLR
- * exports of its debugger side. Its file must be called libcoreclr.so, and its symbols exported. It
- * prints where its "code" is, then answers each line of its input with "done" and ends with it.
+ * A process that looks like a .NET 10 one from outside, for test_tool_breakpoints.sh and test_sample.sh: no
+ * runtime, just what CoreCLR exports of its debugger side and of its threads. Its file must be called
+ * libcoreclr.so, and its symbols exported. It prints where its "code" is, then answers each line of its
+ * input with "done" and ends with it.
  *
  *	up		the debugger side is there; until then it is not
  *	lie		it publishes another patch table than its own
@@ -12,14 +13,25 @@
  *	move I M	it is another one there now, of module M
  *	clear I		it is gone
  *	crowd, empty	breakpoints everywhere, nowhere
+ *
+ *	threads N	there is a list of N threads; until then there is none
+ *	thread I S M	thread I has these bits of state (hex), and is in cooperative mode (1) or not
+ *	link I J	behind thread I comes thread J; -1: what is mapped nowhere
+ *	suspend I	thread I suspends the runtime; -1: none does
+ *	churn		from now on each thread is another one all the time
+ *	far, mute	members of a thread are told to be far away, not told
  */
+#include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define EXPORTED __attribute__((visibility("default")))
 #define BUCKETS 1103
 #define CODE 2000
+#define THREADS 5000
 #define NONE UINT32_MAX
 
 struct entry { /* DebuggerControllerPatch */
@@ -83,14 +95,44 @@ EXPORTED void *g_dacTable[] = {
 	&globals.ee_interface, &table_pointer,	  &table_valid,
 };
 
-static const char json[] = "{\"version\":1,\"types\":{\"Module\":{\"Path\":8}},\"globals\":{}}";
+struct thread { /* Thread */
+	_Atomic uint32_t state, cooperative, id;
+	uint64_t os_id;
+	void *next; /* to the next one's "next" */
+	void *exception, *locals;
+};
+
+struct store { /* ThreadStore */
+	uint64_t unused;
+	void *first;
+};
+
+_Static_assert(offsetof(struct thread, next) == 24, "as the descriptor has it");
+
+static struct thread threads[THREADS];
+static struct store store;
+/* What the runtime has variables for. */
+static struct store *thread_store;
+static struct thread *finalizer = &threads[1], *suspender;
+/* RuntimeThreadLocals: where a thread allocates */
+static uint64_t locals[THREADS][2];
+
+static char json[] =
+	"{\"version\":1,\"types\":{\"Module\":{\"Path\":8},"
+	"\"Thread\":{\"State\":0,\"PreemptiveGCDisabled\":4,\"Id\":8,\"OSId\":16,"
+	"\"LinkNext\":[\"0x0018\",\"pointer\"],\"ExceptionTracker\":32,\"RuntimeThreadLocals\":40},"
+	"\"ThreadStore\":{\"FirstThreadLink\":8},\"RuntimeThreadLocals\":{\"AllocContext\":0},"
+	"\"EEAllocContext\":{\"GCAllocationContext\":8},\"GCAllocContext\":{\"Pointer\":0}},"
+	"\"globals\":{\"ThreadStore\":[[0],\"pointer\"],\"FinalizerThread\":[[1],\"pointer\"],"
+	"\"GCThread\":[[2],\"pointer\"]}}";
+static const void *const pointers[] = { &thread_store, &finalizer, &suspender };
 EXPORTED const struct {
 	char magic[8];
 	uint32_t flags, json_size;
 	const char *json;
 	uint32_t count, pad;
-	const uint64_t *pointers;
-} DotNetRuntimeContractDescriptor = { "DNCCDAC", 1, sizeof(json) - 1, json, 0, 0, NULL };
+	const void *const *pointers;
+} DotNetRuntimeContractDescriptor = { "DNCCDAC", 1, sizeof(json) - 1, json, 3, 0, pointers };
 
 EXPORTED const char sccsid[256] = "@(#)Version 10.0.42.\x1b[1m @Commit: none";
 
@@ -171,6 +213,59 @@ static void chain(void)
 	}
 }
 
+static void list_threads(uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		threads[i] = (struct thread){
+			.id = i + 1,
+			.next = i + 1 < count ? &threads[i + 1].next : NULL,
+			.locals = locals[i],
+		};
+	}
+	store.first = &threads[0].next;
+	thread_store = &store;
+}
+
+_Noreturn static void *change_threads(void *unused)
+{
+	(void)unused;
+	for (uint32_t id = THREADS;; id++) {
+		for (uint32_t i = 0; i < THREADS; i++)
+			threads[i].id = id * 7919 + i;
+		nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+	}
+}
+
+static void change_json(const char *old, const char *by)
+{
+	for (char *at = strstr(json, old); *by; at++, by++)
+		*at = *by;
+}
+
+static void obey_for_threads(const char *line)
+{
+	unsigned int i, state, mode;
+	pthread_t thread;
+	int j;
+
+	if (sscanf(line, "threads %u", &i) == 1 && i <= THREADS) {
+		list_threads(i);
+	} else if (sscanf(line, "thread %u %x %u", &i, &state, &mode) == 3 && i < THREADS) {
+		threads[i].state = state;
+		threads[i].cooperative = mode;
+	} else if (sscanf(line, "link %u %d", &i, &j) == 2 && i < THREADS && j < THREADS) {
+		threads[i].next = j < 0 ? (void *)64 : (void *)&threads[j].next;
+	} else if (sscanf(line, "suspend %d", &j) == 1 && j < THREADS) {
+		suspender = j < 0 ? NULL : &threads[j];
+	} else if (!strcmp(line, "churn\n")) {
+		pthread_create(&thread, NULL, change_threads, NULL);
+	} else if (!strcmp(line, "far\n")) {
+		change_json("0x0018", "0xf018");
+	} else if (!strcmp(line, "mute\n")) {
+		change_json("LinkNext", "LinkText");
+	}
+}
+
 static void obey(const char *line)
 {
 	unsigned int i, module, kind;
@@ -193,6 +288,8 @@ static void obey(const char *line)
 		set_all();
 	else if (!strcmp(line, "empty\n"))
 		clear_all();
+	else
+		obey_for_threads(line);
 	chain();
 }
 
