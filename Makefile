@@ -111,8 +111,8 @@ build/libcordbmem.pc: userlib/libcordbmem.pc.in FORCE
 
 # Linked statically with the library, so that it runs from anywhere.
 tools: build/cordbmem
-# maps.o is the library's, but none of its interface.
-build/cordbmem: $(TOOL_OBJECTS) build/obj/userlib/src/maps.o build/libcordbmem.a
+# These are the library's, but none of its interface; tools/raw.c is what the last two read with.
+build/cordbmem: $(TOOL_OBJECTS) $(addprefix build/obj/userlib/src/,maps.o descriptor.o elf_module.o) build/libcordbmem.a
 	$(call need,$(TOOL_OBJECTS),tools)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
