@@ -3,6 +3,7 @@
  * A window's life, what the target's events do to it, and its worker.
  */
 #include <linux/bitmap.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -398,6 +399,19 @@ int window_sync(struct window *w)
 	return 0;
 }
 
+/* For a few milliseconds, without standing in anybody's way. */
+static int window_try_lock(struct mm_struct *mm)
+{
+	int tries = 50;
+
+	while (!cordbmem_mmap_write_trylock(mm)) {
+		if (!--tries || fatal_signal_pending(current))
+			return -EAGAIN;
+		usleep_range(50, 100);
+	}
+	return 0;
+}
+
 static int window_register(struct window *w, bool nowait)
 {
 	struct mm_struct *mm = w->target->mm;
@@ -407,10 +421,7 @@ static int window_register(struct window *w, bool nowait)
 	if (!mmget_not_zero(mm))
 		return -ESRCH;
 	/* Somebody may hold it over a page fault for long. */
-	if (nowait)
-		ret = cordbmem_mmap_write_trylock(mm) ? 0 : -EAGAIN;
-	else
-		ret = mmap_write_lock_killable(mm);
+	ret = nowait ? window_try_lock(mm) : mmap_write_lock_killable(mm);
 	if (!ret) {
 		ret = __mmu_notifier_register(&w->notifier, mm);
 		mmap_write_unlock(mm);

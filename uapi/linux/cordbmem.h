@@ -363,11 +363,12 @@ struct cordbmem_attach {
 #define CORDBMEM_WINDOW_VALID	0x1U
 
 /**
- * define CORDBMEM_WINDOW_NOWAIT - do not wait for the target's mmap_lock
+ * define CORDBMEM_WINDOW_NOWAIT - do not queue for the target's mmap_lock
  *
  * Making a window takes it for writing, for a moment. While somebody waits for that
  * nobody else gets it, the target's page faults included, so a target
- * that holds it for long is held up as well.
+ * that holds it for long is held up as well. With this flag it is tried for some
+ * milliseconds, and then EAGAIN.
  */
 #define CORDBMEM_WINDOW_NOWAIT	0x10U
 

@@ -190,7 +190,7 @@ static inline bool read_shown(struct cordbmem_process *process, uint64_t address
 	uint64_t view;
 
 	/* (Nothing to read is more than any page has.) */
-	if (!windows || size - 1 >= WINDOW_PAGE - address % WINDOW_PAGE || !buffer ||
+	if (!windows || !address || size - 1 >= WINDOW_PAGE - address % WINDOW_PAGE || !buffer ||
 	    !process_usable(process))
 		return false;
 	view = patches_begin(&process->patches);
@@ -221,7 +221,7 @@ static inline __attribute__((always_inline)) bool read_word(struct cordbmem_proc
 	const struct patch_filter *filter;
 	uint64_t view, value;
 
-	if (!windows || address % size || !buffer || !process_usable(process))
+	if (!windows || !address || address % size || !buffer || !process_usable(process))
 		return false;
 	view = patches_begin(&process->patches);
 	if (!window_read_word(windows, address, size, &value))

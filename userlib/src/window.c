@@ -34,6 +34,7 @@
 #define RESTLESS UINT64_C(10000000) /* ns */
 
 #define CHECK_TRIES 8
+#define PIN_TRIES 20
 
 static struct windows *windows_of(const struct cordbmem_process *process)
 {
@@ -311,9 +312,26 @@ static struct window_slot *slot_for(struct windows *windows, uint64_t block, boo
 	return NULL;
 }
 
+/*
+ * Asks for a window, over and over if it is important: a target that is busy with its mmap_lock, and signals
+ * of one's own, are no reason to go without. Only in the end it queues for that lock.
+ */
+static int ask_for(const struct cordbmem_process *process, struct cordbmem_window *window,
+		   bool important)
+{
+	int tries = important ? PIN_TRIES : 1, rc;
+
+	do {
+		if (important && tries == 1)
+			window->flags &= ~CORDBMEM_WINDOW_NOWAIT;
+		rc = ioctl(process->memory_fd, CORDBMEM_IOC_WINDOW, window);
+	} while (rc && (errno == EAGAIN || errno == EINTR) && --tries);
+	return rc;
+}
+
 /* A window over a block. Returns NULL if there can be none now. */
 static struct window_slot *slot_open(struct cordbmem_process *process, struct windows *windows,
-				     uint64_t block)
+				     uint64_t block, bool important)
 {
 	struct cordbmem_window window = {
 		.size = sizeof(window),
@@ -336,7 +354,7 @@ static struct window_slot *slot_open(struct cordbmem_process *process, struct wi
 		return NULL;
 	if (process->flags & CORDBMEM_OPEN_NOFAULT)
 		window.flags |= CORDBMEM_READ_NOFAULT;
-	if (ioctl(process->memory_fd, CORDBMEM_IOC_WINDOW, &window) != 0) {
+	if (ask_for(process, &window, important) != 0) {
 		/* No such ioctl, or no window for this target ever. */
 		if (errno == ENOTTY || errno == EOPNOTSUPP || errno == EINVAL)
 			atomic_store(&windows->off, true);
@@ -355,7 +373,7 @@ static struct window_slot *slot_open(struct cordbmem_process *process, struct wi
 
 /* A range as far as the target has it. Returns the pages that are valid, -1 for no window. */
 static int64_t populate(struct cordbmem_process *process, struct windows *windows, uint64_t start,
-			uint64_t end, uint32_t flags)
+			uint64_t end, uint32_t flags, bool important)
 {
 	int64_t pages = 0;
 
@@ -366,7 +384,7 @@ static int64_t populate(struct cordbmem_process *process, struct windows *window
 	while (start < end) {
 		uint64_t block = start >> WINDOW_SHIFT;
 		uint64_t limit = (block + 1) << WINDOW_SHIFT;
-		struct window_slot *slot = slot_open(process, windows, block);
+		struct window_slot *slot = slot_open(process, windows, block, important);
 		struct cordbmem_populate argument = {
 			.size = sizeof(argument),
 			.flags = flags,
@@ -476,7 +494,7 @@ bool window_missed(struct cordbmem_process *process, uint64_t address, size_t si
 			start = page_floor(address);
 			end = page_floor(address + size + WINDOW_PAGE - 1);
 		}
-		pages = populate(process, windows, start, end, flags);
+		pages = populate(process, windows, start, end, flags, false);
 		heat_populated(heat, place);
 	}
 	pthread_mutex_unlock(&windows->lock);
@@ -606,7 +624,7 @@ HRESULT cordbmem_process_pin_window(struct cordbmem_process *process, CORDB_ADDR
 		hr = E_OUTOFMEMORY;
 	} else {
 		valid = populate(process, windows, page_floor(address),
-				 page_floor(address + size + WINDOW_PAGE - 1), flags);
+				 page_floor(address + size + WINDOW_PAGE - 1), flags, true);
 		if (valid < 0) {
 			hr = atomic_load(&windows->off) ? E_NOTIMPL
 			     : errno == ESRCH		? process_notice_gone(process)
