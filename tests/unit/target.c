@@ -153,6 +153,15 @@ struct cordbmem_process *open_target(pid_t pid)
 	return process;
 }
 
+struct cordbmem_process *open_without_windows(pid_t pid)
+{
+	struct cordbmem_process *process = open_target(pid);
+
+	if (FAILED(cordbmem_process_set_windows(process, CORDBMEM_WINDOWS_OFF)))
+		errx(1, "turning windows off");
+	return process;
+}
+
 unsigned int test_seed(void)
 {
 	const char *given = getenv("SEED");

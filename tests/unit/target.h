@@ -51,6 +51,8 @@ struct cordbmem_options test_options(void);
 bool through_module(void);
 
 struct cordbmem_process *open_target(pid_t pid);
+/* For a test that stands in for the system calls of a read. */
+struct cordbmem_process *open_without_windows(pid_t pid);
 HRESULT try_open(pid_t pid, struct cordbmem_process **process, struct cordbmem_error *error);
 
 /* The seed of this run: $SEED or a new one, printed either way. */

@@ -41,7 +41,7 @@ static int setup(void **state)
 {
 	(void)state;
 	target = target_start(4);
-	process = open_target(target.pid);
+	process = open_without_windows(target.pid);
 	answer = NULL;
 	calls = 0;
 	furthest = 0;
@@ -137,7 +137,7 @@ static void exit_in_the_middle_counts_nothing(void **state)
 	check_failure(CORDBG_E_PROCESS_TERMINATED);
 	cordbmem_process_free(process);
 	process = NULL;
-	process = open_target(target.pid);
+	process = open_without_windows(target.pid);
 	answer = some_then_no_process;
 	check_failure(CORDBG_E_PROCESS_TERMINATED);
 }

@@ -88,7 +88,7 @@ static int setup(void **state)
 	disturbed.target = target_start(64);
 	disturbed.original = original = malloc(disturbed.target.size);
 	memcpy(original, disturbed.target.memory, disturbed.target.size);
-	disturbed.process = open_target(disturbed.target.pid);
+	disturbed.process = open_without_windows(disturbed.target.pid);
 	*state = original;
 	return 0;
 }
