@@ -32,9 +32,10 @@ static const struct {
 	{ PARAMETERS "window_pages", 1 << 18 },
 	{ PARAMETERS "file_pages", 1 << 20 },
 	{ PARAMETERS "file_windows", 256 },
+	{ PARAMETERS "window_lease", 10 },
 };
 
-enum limit { WINDOW_PAGES, FILE_PAGES, FILE_WINDOWS };
+enum limit { WINDOW_PAGES, FILE_PAGES, FILE_WINDOWS, WINDOW_LEASE };
 
 static void set_standards(void)
 {
@@ -155,7 +156,7 @@ TEST_F(limit, of_a_windows_pages_is_kept_at_every_moment)
 		ASSERT_EQ(0, pthread_create(&thread, NULL, watch_pages, NULL));
 		window_fill(&w);
 		/* and by touches, which all find what they want, in any order */
-		for (size_t touch = 0; touch < 200; touch++)
+		for (size_t touch = 0; touch < 80; touch++)
 			ASSERT_TRUE(page_is_true(&w, touch * 7919 % table[i].pages));
 		__atomic_store_n(&watch.stop, 1, __ATOMIC_SEQ_CST);
 		pthread_join(thread, NULL);
@@ -261,6 +262,45 @@ TEST_F(limit, of_nothing_still_leaves_one_page)
 	EXPECT_EQ(0, w.data[5]);
 	EXPECT_FALSE(window_valid(&w, 0));
 	EXPECT_EQ(0, window_stats(&w).pages);
+}
+
+/* ---- time ---- */
+
+TEST_F(limit, of_time_ends_for_pages_that_are_read_too)
+{
+	struct window w;
+	double begin;
+
+	set_limit(WINDOW_LEASE, 1);
+	w = window_open(self->fd, number(self->source), SIZE, 0);
+	begin = seconds();
+	EXPECT_EQ(PAGES, window_fill(&w));
+	while (window_valid(&w, 7) && seconds() < begin + 10)
+		EXPECT_TRUE(page_is_true(&w, 7));
+	/* The kernel's clock of ticks lags where a CPU is kept from running. */
+	EXPECT_LE(0.5, seconds() - begin);
+	while (count_valid(&w) && seconds() < begin + 10)
+		usleep(10000);
+	EXPECT_EQ(0, count_valid(&w));
+	EXPECT_EQ(0, call_sync(w.fd));
+	EXPECT_EQ(0, window_stats(&w).pages);
+	EXPECT_EQ(PAGES, window_stats(&w).evicted);
+	/* Whoever wants them again has them again. */
+	EXPECT_TRUE(page_is_true(&w, 7));
+	EXPECT_EQ(PAGES, window_fill(&w));
+	EXPECT_EQ(PAGES, count_valid(&w));
+}
+
+TEST_F(limit, of_time_can_be_none)
+{
+	struct window w;
+
+	set_limit(WINDOW_LEASE, 0);
+	w = window_open(self->fd, number(self->source), SIZE, 0);
+	EXPECT_EQ(PAGES, window_fill(&w));
+	sleep(1);
+	EXPECT_EQ(PAGES, count_valid(&w));
+	EXPECT_EQ(0, window_stats(&w).evicted);
 }
 
 /* ---- costs ---- */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Windows do not keep the memory of a target that is gone, whatever it went by, and pay for their own.
+ * Windows do not keep memory: not that of a target that is gone, not from the kernel when it is short
+ * of it, and their own is paid for.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,9 +24,15 @@
 #include "support.h"
 #include "window.h"
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 #ifndef SYS_process_mrelease
 #define SYS_process_mrelease 448
 #endif
+
+#define LEASE "/sys/module/cordbmem/parameters/window_lease"
+#define HUGE_PAGE ((size_t)2 << 20)
 
 FIXTURE(memory)
 {
@@ -45,6 +52,7 @@ FIXTURE_SETUP(memory)
 FIXTURE_TEARDOWN(memory)
 {
 	child_end(&self->target);
+	file_write_number(LEASE, 10);
 }
 
 static size_t valid_pages(const struct window *w)
@@ -65,11 +73,14 @@ static long exec_sleep(long unused)
 	return errno;
 }
 
-/* Free blocks of a file system of our own tell whether the pages of a nameless file are gone. */
-TEST_F(memory, of_a_target_that_is_gone_is_free)
+/*
+ * Free blocks of a file system of our own tell whether the pages of a nameless file are gone. (Writing
+ * pages that were a program's before can take an emulator milliseconds for each.)
+ */
+TEST_F_TIMEOUT(memory, of_a_target_that_is_gone_is_free, 120)
 {
 	const char *folder = own_tmpfs("size=40m,mode=755");
-	const size_t size = 16 << 20;
+	const size_t size = 6 << 20;
 
 	if (!folder)
 		SKIP(return, "no tmpfs: %s", strerror(errno));
@@ -145,6 +156,49 @@ TEST_F(memory, is_free_for_the_reaper)
 	EXPECT_EQ(0, window_stats(&w).pages);
 	EXPECT_EQ(0, w.data[0]);
 	ptrace(PTRACE_DETACH, self->target.pid, NULL, NULL);
+}
+
+static uint8_t *small_pages;
+
+static long make_small_pages(long unused)
+{
+	(void)unused;
+	if (mmap(small_pages, HUGE_PAGE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != small_pages ||
+	    madvise(small_pages, HUGE_PAGE, MADV_NOHUGEPAGE))
+		return errno;
+	memset(small_pages, 1, HUGE_PAGE);
+	return madvise(small_pages, HUGE_PAGE, MADV_HUGEPAGE) ? errno : 0;
+}
+
+static long collapse(long unused)
+{
+	(void)unused;
+	return madvise(small_pages, HUGE_PAGE, MADV_COLLAPSE) ? errno : 0;
+}
+
+/* Some look at a page's references first, and never tell that they want it. */
+TEST_F_TIMEOUT(memory, is_free_in_time_for_whoever_looks_at_references_first, 60)
+{
+	long error = EAGAIN;
+	struct window w;
+
+	small_pages = island_hole(HUGE_PAGE);
+	child_end(&self->target);
+	self->target = child_start();
+	if (child_call(&self->target, make_small_pages, 0))
+		SKIP(return, "no transparent huge pages");
+	self->fd = attach(self->device, self->target.pid, 0);
+	file_write_number(LEASE, 4);
+	w = window_open(self->fd, number(small_pages), HUGE_PAGE, 0);
+	EXPECT_EQ(HUGE_PAGE / PAGE, window_fill(&w));
+	EXPECT_EQ(EAGAIN, child_call(&self->target, collapse, 0));
+	for (double end = seconds() + 15; error && seconds() < end; usleep(10000))
+		error = child_call(&self->target, collapse, 0);
+	EXPECT_EQ(0, error);
+	EXPECT_EQ(0, valid_pages(&w));
+	EXPECT_EQ(HUGE_PAGE / PAGE, window_fill(&w));
+	EXPECT_EQ(1, w.data[HUGE_PAGE - 1]);
 }
 
 /*

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a window never shows, and what its mapping cannot be made to do.
+ * What the mapping of a window cannot be made to do, and who cannot have it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,10 +24,6 @@
 #include "support.h"
 #include "window.h"
 
-#ifndef SYS_memfd_secret
-#define SYS_memfd_secret 447
-#endif
-
 #define SEED 12
 #define PAGES 6
 #define SIZE (PAGES * PAGE)
@@ -35,184 +31,12 @@
 
 static const uint8_t zeros[SIZE];
 
-/* ---- memory that is nobody's to look at ---- */
-
-/* Shared with the target, which says where the memory is. */
-static struct forbidden {
+/* Shared with a tracer that is a child. */
+static struct shared {
 	int device;
-	pid_t other; /* another process with a pattern at @source */
-	uint8_t *source;
-	uint8_t *memory;
-	uint64_t size;
-} * forbidden;
-
-static long give(void *memory, size_t size)
-{
-	if (memory == MAP_FAILED)
-		return errno;
-	forbidden->memory = memory;
-	forbidden->size = size;
-	return 0;
-}
-
-static long secret_memory(long unused)
-{
-	int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
-
-	(void)unused;
-	if (fd < 0 || ftruncate(fd, SIZE))
-		return ENODEV;
-	give(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), SIZE);
-	memset(forbidden->memory, 's', SIZE);
-	return 0;
-}
-
-static long vvar(long unused)
-{
-	uint64_t start, end;
-
-	(void)unused;
-	if (!mapping_named(getpid(), "[vvar]", &start, &end))
-		return ENODEV;
-	return give(pointer(start), end - start);
-}
-
-static long firmware(long unused)
-{
-	int fd = open("/dev/mem", O_RDONLY | O_CLOEXEC);
-
-	(void)unused;
-	if (fd < 0)
-		return ENODEV;
-	return give(mmap(NULL, SIZE, PROT_READ, MAP_SHARED, fd, 0xf0000), SIZE);
-}
-
-static long no_access(long unused)
-{
-	(void)unused;
-	give(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), SIZE);
-	memset(forbidden->memory, 'n', SIZE);
-	return mprotect(forbidden->memory, SIZE, PROT_NONE);
-}
-
-static long nothing(long unused)
-{
-	long error = no_access(unused);
-
-	return error ? error : munmap(forbidden->memory, SIZE);
-}
-
-static struct window others_window(void)
-{
-	int fd = attach(forbidden->device, forbidden->other, 0);
-	struct window w;
-
-	if (fd < 0)
-		die("attach");
-	w = window_open(fd, number(forbidden->source), SIZE, 0);
-	window_fill(&w);
-	return w;
-}
-
-static long window_of_another(long unused)
-{
-	struct window w = others_window();
-
-	(void)unused;
-	/* There is something to see. */
-	if (pattern_check((const void *)(uintptr_t)w.data, SIZE, SEED, w.address) != SIZE)
-		return EBADMSG;
-	return give((void *)(uintptr_t)w.data, SIZE);
-}
-
-static long state_words(long unused)
-{
-	struct window w = others_window();
-
-	(void)unused;
-	if (!w.state[0])
-		return EBADMSG;
-	return give((void *)(uintptr_t)w.state, PAGE);
-}
-
-FIXTURE(unseen)
-{
-	struct child target, other;
-	int fd;
-};
-
-FIXTURE_VARIANT(unseen)
-{
-	child_function *make;
-	uint32_t mode; /* of the target fd */
-};
-
-// clang-format off
-#define UNSEEN(name_) \
-	FIXTURE_VARIANT_ADD(unseen, name_) { .make = name_ }; \
-	FIXTURE_VARIANT_ADD(unseen, name_##_by_force) { \
-		.make = name_, .mode = CORDBMEM_READ_FORCE }
-
-UNSEEN(secret_memory);
-UNSEEN(vvar);
-UNSEEN(firmware);
-UNSEEN(no_access);
-UNSEEN(nothing);
-UNSEEN(window_of_another);
-UNSEEN(state_words);
-// clang-format on
-
-FIXTURE_SETUP(unseen)
-{
-	long error;
-
-	forbidden = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, forbidden);
-	forbidden->device = device_open();
-	forbidden->source = island_pages(PAGES);
-	pattern_fill(forbidden->source, SIZE, SEED, number(forbidden->source));
-	self->other = child_start();
-	forbidden->other = self->other.pid;
-	munmap(forbidden->source, SIZE);
-	self->target = child_start();
-	error = child_call(&self->target, variant->make, 0);
-	if (error == ENODEV)
-		SKIP(return, "there is no such memory here");
-	ASSERT_EQ(0, error);
-	self->fd = attach(forbidden->device, self->target.pid, variant->mode);
-	ASSERT_LE(0, self->fd);
-}
-
-FIXTURE_TEARDOWN(unseen)
-{
-	child_end(&self->target);
-	child_end(&self->other);
-}
-
-TEST_F(unseen, is_zeros_and_never_valid)
-{
-	uint8_t bytes[SIZE];
-	struct window w;
-
-	if (_metadata->skip)
-		return;
-	/* The rule is process_vm_readv's. */
-	EXPECT_EQ(-EFAULT, vm_readv(self->target.pid, number(forbidden->memory), bytes, 8));
-	w = window_open(self->fd, number(forbidden->memory), forbidden->size, 0);
-	/* by a touch, by POPULATE, and by a touch after that */
-	EXPECT_EQ(0, memcmp((const void *)(uintptr_t)w.data, zeros, PAGE));
-	EXPECT_EQ(0, window_fill(&w));
-	for (size_t at = 0; at < w.size; at += PAGE) {
-		EXPECT_FALSE(window_valid(&w, at / PAGE));
-		EXPECT_FALSE(window_read(&w, at, bytes, PAGE));
-		EXPECT_EQ(0, memcmp((const void *)(uintptr_t)(w.data + at), zeros, PAGE));
-	}
-	EXPECT_EQ(0, window_stats(&w).pages);
-	EXPECT_EQ(0, window_stats(&w).filled);
-	window_close(&w);
-}
-
-/* ---- the mapping ---- */
+	pid_t target;
+	void *data, *state;
+} * shared;
 
 FIXTURE(mapping)
 {
@@ -391,6 +215,7 @@ TEST_F(mapping, may_move_and_stays_true)
 static const char *flags_of(const void *address)
 {
 	static char flags[256];
+	char found[250] = "";
 	uint64_t start = 0, end = 0;
 	FILE *smaps = fopen("/proc/self/smaps", "re");
 	char line[512];
@@ -399,11 +224,11 @@ static const char *flags_of(const void *address)
 		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
 			continue;
 		if (number(address) >= start && number(address) < end &&
-		    sscanf(line, "VmFlags:%255[^\n]", flags) == 1)
+		    sscanf(line, "VmFlags:%249[^\n]", found) == 1)
 			break;
 	}
 	fclose(smaps);
-	strcat(flags, " ");
+	snprintf(flags, sizeof(flags), "%s ", found);
 	return flags;
 }
 
@@ -440,7 +265,7 @@ TEST_F(mapping, takes_no_advice)
 				       MADV_HUGEPAGE };
 	char before[256];
 
-	strcpy(before, flags_of(self->data));
+	snprintf(before, sizeof(before), "%s", flags_of(self->data));
 	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
 		EXPECT_EQ(-1, madvise(self->data, SIZE, refused[i]))
 		TH_LOG("advice %d", refused[i]);
@@ -490,12 +315,12 @@ static long traced(long unused)
 
 static long open_window(long address)
 {
-	int fd = attach(forbidden->device, forbidden->other, 0);
+	int fd = attach(shared->device, shared->target, 0);
 	struct window w = window_open(fd, (uint64_t)address, SIZE, 0);
 
 	window_fill(&w);
-	forbidden->memory = pointer(number(w.data));
-	forbidden->source = pointer(number(w.state));
+	shared->data = pointer(number(w.data));
+	shared->state = pointer(number(w.state));
 	return w.data[5];
 }
 
@@ -505,13 +330,14 @@ TEST_F(mapping, is_seen_by_its_owner_alone)
 	struct child tracer;
 	uint8_t bytes[16];
 
-	forbidden = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	forbidden->device = self->device;
-	forbidden->other = self->target.pid;
+	shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, shared);
+	shared->device = self->device;
+	shared->target = self->target.pid;
 	tracer = child_start();
 	ASSERT_EQ(self->data[5], child_call(&tracer, open_window, (long)number(self->source)));
 	for (int state = 0; state < 2; state++) {
-		uint64_t address = number(state ? forbidden->source : forbidden->memory);
+		uint64_t address = number(state ? shared->state : shared->data);
 
 		EXPECT_EQ(-EFAULT, vm_readv(tracer.pid, address, bytes, 8));
 		EXPECT_EQ(-EIO, mem_read(tracer.pid, address, bytes, 8));
@@ -522,7 +348,7 @@ TEST_F(mapping, is_seen_by_its_owner_alone)
 	for (int state = 0; state < 2; state++) {
 		errno = 0;
 		EXPECT_EQ(-1, ptrace(PTRACE_PEEKDATA, tracer.pid,
-				     state ? forbidden->source : forbidden->memory, NULL));
+				     state ? shared->state : shared->data, NULL));
 		EXPECT_EQ(EIO, errno);
 	}
 	child_end(&tracer);

@@ -399,4 +399,44 @@ TEST_F(stall, does_not_keep_the_target_from_dying)
 	EXPECT_TRUE(call_answers(&self->second, touch_after_sync, 1, 0));
 }
 
+static long hold_lock(long pid)
+{
+	uint8_t byte;
+
+	/* This keeps the target's mmap_lock while it waits for the page. */
+	return mem_read((pid_t)pid, number(stalled), &byte, 1);
+}
+
+static long make_window(long flags)
+{
+	int fd = attach(device, target_pid, 0);
+
+	return window_fd(fd, number(present), PAGE, (uint32_t)flags);
+}
+
+TEST_F(stall, of_the_lock_does_not_hold_up_who_asks_not_to_wait)
+{
+	struct child waiter;
+	long result;
+
+	if (_metadata->skip)
+		return;
+	if (!variant->by_fuse)
+		SKIP(return, "nobody waits for a userfaultfd with the lock");
+	child_send(&self->second, hold_lock, self->target.pid);
+	EXPECT_FALSE(ends(&self->second, true, &result));
+	EXPECT_TRUE(call_answers(&self->tracer, make_window, CORDBMEM_WINDOW_NOWAIT, -EAGAIN));
+	EXPECT_TRUE(call_answers(&self->tracer, touch, 0, BYTE));
+	/* Whoever does not ask can be killed. */
+	waiter = child_start();
+	child_send(&waiter, make_window, 0);
+	EXPECT_FALSE(ends(&waiter, true, &result));
+	EXPECT_TRUE(dies(&waiter));
+	fuse_abort();
+	EXPECT_TRUE(answers(&self->second, &result));
+	child_send(&self->tracer, make_window, CORDBMEM_WINDOW_NOWAIT);
+	EXPECT_TRUE(answers(&self->tracer, &result));
+	EXPECT_LE(0, result);
+}
+
 TEST_HARNESS_MAIN

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,7 +70,7 @@ IN_TARGET(write_in_place)
 
 static uint8_t bytes[HUGE_PAGE];
 
-/* As a debugger plants a breakpoint: also where the target itself may not write. */
+/* As a debugger plants a breakpoint. */
 FROM_OUTSIDE(poke)
 {
 	int mem = mem_open(target->pid, O_RDWR);
@@ -180,20 +179,16 @@ IN_TARGET(write_protect)
 
 /* ---- pages ---- */
 
-IN_TARGET(drop)
-{
-	return errno_of(madvise(victims(), length(), MADV_DONTNEED));
-}
+#define ADVISE(name_, advice_)                                            \
+	IN_TARGET(name_)                                                  \
+	{                                                                 \
+		return errno_of(madvise(victims(), length(), (advice_))); \
+	}
 
-IN_TARGET(mark_free)
-{
-	return errno_of(madvise(victims(), length(), MADV_FREE));
-}
-
-IN_TARGET(remove_pages)
-{
-	return errno_of(madvise(victims(), length(), MADV_REMOVE));
-}
+ADVISE(drop, MADV_DONTNEED)
+ADVISE(mark_free, MADV_FREE)
+ADVISE(remove_pages, MADV_REMOVE)
+ADVISE(unmerge, MADV_UNMERGEABLE)
 
 static bool any_present(void)
 {
@@ -329,11 +324,6 @@ IN_TARGET(merge)
 	for (size_t at = 0; at < size(); at += PAGE)
 		memset(subject->memory + at, 0x6d, PAGE);
 	return merge_pages();
-}
-
-IN_TARGET(unmerge)
-{
-	return errno_of(madvise(victims(), length(), MADV_UNMERGEABLE));
 }
 
 /* Pages go, and others are put in their place by a monitor. */

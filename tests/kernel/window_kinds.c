@@ -70,7 +70,7 @@ static int map(int protection, int flags, int fd)
 	return memory == subject->memory ? 0 : EEXIST;
 }
 
-/* As read(2) has it, since some of it cannot be written. */
+/* Has the pages mapped in, without a write. */
 static void touch(void)
 {
 	for (size_t at = 0; at < size(); at += PAGE)
@@ -144,6 +144,8 @@ int merge_pages(void)
 		usleep(1000);
 	wanted -= file_number(KSM "pages_sharing", 0);
 	file_write(KSM "run", "0");
+	file_write(KSM "sleep_millisecs", "20");
+	file_write(KSM "pages_to_scan", "100");
 	return wanted > 0 ? ETIME : 0;
 }
 
