@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Calls every ioctl of /dev/cordbmem and every read of a target fd with arguments that are nearly
- * right, while targets exit, start programs and remap, fds are closed, and signals come; and holds
- * every answer against what the contract allows whatever was asked.
+ * Calls every ioctl of /dev/cordbmem and its fds, every read of a target fd and every mmap of a
+ * window with arguments that are nearly right, while targets exit, start programs and remap, fds are
+ * closed, and signals come; and holds every answer against what the contract allows whatever was
+ * asked.
  *
  * usage: fuzz_ioctl [--seconds N] [--seed S]
  *
@@ -128,8 +129,9 @@ int main(int argc, char **argv)
 		status = 3;
 	}
 	set_force(true);
-	printf("fuzz_ioctl: %lu calls, %lu bytes read\nfuzz_ioctl: answers:",
-	       (unsigned long)shared->calls, (unsigned long)shared->bytes);
+	printf("fuzz_ioctl: %lu calls, %lu bytes read, %lu seen in windows\nfuzz_ioctl: answers:",
+	       (unsigned long)shared->calls, (unsigned long)shared->bytes,
+	       (unsigned long)shared->shown);
 	for (int i = 0; i < 256; i++)
 		if (shared->errnos[i])
 			printf(" %s %lu", i ? strerrorname_np(i) : "0",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The functions of answers.h. */
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "answers.h"
 #include "target.h"
@@ -9,6 +10,14 @@ void count_call(int error)
 {
 	__atomic_fetch_add(&shared->calls, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&shared->errnos[error & 255], 1, __ATOMIC_RELAXED);
+}
+
+int call(int fd, unsigned long nr, void *argument)
+{
+	int error = ioctl(fd, nr, argument) ? errno : 0;
+
+	count_call(error);
+	return error;
 }
 
 bool among(int error, const int *set, size_t count)

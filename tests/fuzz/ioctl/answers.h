@@ -13,6 +13,8 @@
 #include "worker.h"
 
 void count_call(int error);
+/* An ioctl, counted; 0 or the errno. */
+int call(int fd, unsigned long nr, void *argument);
 
 /* AMONG(error, EINVAL, EPERM...) */
 bool among(int error, const int *set, size_t count);

@@ -13,6 +13,9 @@
 
 #include "worker.h"
 
+/* What the out members of an argument are before the call. */
+#define POISON 0xcc
+
 uint64_t some_address(struct random *r);
 uint64_t some_length(struct random *r, uint64_t room);
 uint32_t some_flags(struct random *r, uint32_t known);

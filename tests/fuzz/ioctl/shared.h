@@ -18,6 +18,7 @@ struct shared {
 	int failures;
 	double deadline;
 	uint64_t calls, bytes, ended[CREWS];
+	uint64_t shown; /* bytes that a window said are the target's */
 	uint64_t errnos[256];
 };
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -13,18 +12,10 @@
 #include "answers.h"
 #include "arguments.h"
 #include "crew.h"
+#include "windows.h"
 #include "worker.h"
 
-#define POISON 0xcc
 #define ELEMENTS 24
-
-static int call(int fd, unsigned long nr, void *argument)
-{
-	int error = ioctl(fd, nr, argument) ? errno : 0;
-
-	count_call(error);
-	return error;
-}
 
 static void fuzz_info(struct worker *w)
 {
@@ -318,7 +309,7 @@ void *worker_main(void *argument)
 		return NULL;
 	}
 	while (!stopping()) {
-		switch (below(&w.r, 12)) {
+		switch (below(&w.r, 16)) {
 		case 0:
 			fuzz_info(&w);
 			break;
@@ -337,6 +328,18 @@ void *worker_main(void *argument)
 			break;
 		case 8:
 			fuzz_number(&w);
+			break;
+		case 9:
+			fuzz_window(&w);
+			break;
+		case 10:
+			fuzz_populate(&w);
+			break;
+		case 11:
+			fuzz_sync(&w);
+			break;
+		case 12:
+			fuzz_stats(&w);
 			break;
 		default:
 			fuzz_file(&w);
