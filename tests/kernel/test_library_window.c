@@ -120,7 +120,8 @@ TEST_F(windows, hot_pages_get_one)
 
 TEST_F(windows, every_size_and_alignment_reads_what_is_there)
 {
-	static const DWORD lengths[] = { 1, 2, 3, 4, 7, 8, 9, 64, 255, 4095, 4096, 4097, 70000 };
+	static const DWORD lengths[] = { 1,  2,	 3,  4,	 7,  8,	  9,	15,   16,   17,	  31,
+					 32, 33, 63, 64, 65, 255, 4095, 4096, 4097, 70000 };
 	SIZE_T got;
 
 	for (int round = 0; round < 3; round++) {
@@ -217,6 +218,54 @@ TEST_F(windows, patches_are_hidden)
 		ASSERT_EQ(0x55, word >> i % 8 * 8 & 0xff);
 		ASSERT_EQ(S_OK, cordbmem_process_remove_patch(self->process, id));
 	}
+}
+
+/* The quickest ways know words and few bytes, and tell by granules of addresses what has no patch. */
+TEST_F_TIMEOUT(windows, patches_are_hidden_from_reads_of_every_size_around, 120)
+{
+	static const BYTE original[] = { 0x55, 0x56 };
+	/* beside granules of 128 bytes, across two of them, across two pages */
+	static const size_t patches[] = { 640, 1023, 2 * PAGE - 1 };
+	uint64_t at = self->address + 9 * PAGE;
+	uint8_t expected[3 * PAGE];
+	struct cordbmem_scatter element;
+	SIZE_T got;
+
+	memset(expected, 0xcc, sizeof(expected));
+	for (uint64_t page = 0; page < 3; page++)
+		child_call(&self->target, put_traps, (long)(at + page * PAGE));
+	for (size_t i = 0; i < ARRAY_SIZE(patches); i++) {
+		ASSERT_EQ(S_OK, cordbmem_process_add_patch(self->process, at + patches[i], original,
+							   2, NULL));
+		memcpy(expected + patches[i], original, 2);
+	}
+	for (int round = 0; round < 4; round++)
+		for (uint64_t page = 0; page < 3; page++)
+			word_at(self->process, at + page * PAGE);
+	for (size_t i = 0; i < ARRAY_SIZE(patches); i++) {
+		for (DWORD size = 1; size <= 72; size++) {
+			for (size_t from = patches[i] - 75; from < patches[i] + 4; from++) {
+				memset(self->buffer, POISON ^ 0xff, size + 1);
+				ASSERT_EQ(S_OK, cordbmem_ReadMemory(self->process, at + from, size,
+								    self->buffer, &got));
+				ASSERT_EQ(size, got);
+				ASSERT_EQ(0, memcmp(self->buffer, expected + from, size))
+				TH_LOG("%u bytes from %zu", size, from);
+				ASSERT_EQ(POISON ^ 0xff, self->buffer[size]);
+				element = (struct cordbmem_scatter){
+					.process = self->process,
+					.address = at + from,
+					.buffer = self->buffer,
+					.size = size,
+				};
+				memset(self->buffer, POISON ^ 0xff, size);
+				ASSERT_EQ(S_OK, cordbmem_read_scatter(&element, 1));
+				ASSERT_EQ(size, element.read);
+				ASSERT_EQ(0, memcmp(self->buffer, expected + from, size));
+			}
+		}
+	}
+	EXPECT_EQ(0, stats_of(self->process).fallbacks);
 }
 
 TEST_F(windows, off_is_off)
@@ -327,6 +376,47 @@ TEST_F(windows, scattered_reads_use_them)
 			ASSERT_EQ(8, pattern_check(&words[i], 8, SEED, elements[i].address));
 	}
 	EXPECT_LE(64, stats_of(self->process).pages);
+}
+
+#define BLOCKS 40
+#define BLOCK_SIZE ((uint64_t)64 << 30)
+
+/* Where a window for it is a window for no other. */
+static uint64_t block_address(uint64_t block)
+{
+	return (block + 300) * BLOCK_SIZE + 5 * PAGE;
+}
+
+static long map_blocks(long unused)
+{
+	(void)unused;
+	for (uint64_t block = 0; block < BLOCKS; block++) {
+		uint64_t *words = mmap(pointer(block_address(block)), PAGE, PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+		if (words != pointer(block_address(block)))
+			return 1;
+		words[0] = block + 1;
+	}
+	return 0;
+}
+
+TEST_F(windows, those_that_are_not_used_give_way)
+{
+	ASSERT_EQ(0, child_call(&self->target, map_blocks, 0));
+	for (int round = 0; round < 3; round++) {
+		uint64_t before = stats_of(self->process).populates;
+
+		for (uint64_t block = 1; block < BLOCKS; block++) {
+			for (int i = 0; i < 3; i++) {
+				ASSERT_EQ(block + 1, word_at(self->process, block_address(block)));
+				ASSERT_EQ(1, word_at(self->process, block_address(0)));
+			}
+		}
+		EXPECT_EQ(16, stats_of(self->process).windows);
+		/* One is always in use: it stays once the others have been passed by, and they come and go. */
+		EXPECT_LE(stats_of(self->process).populates, before + BLOCKS - 1 + (round ? 0 : 2));
+	}
 }
 
 static long map_at_zero(long pages)

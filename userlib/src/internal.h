@@ -114,10 +114,10 @@ bool read_decided(const struct cordbmem_process *process, uint64_t address, cons
 int read_registered(struct cordbmem_process *process, uint64_t address, BYTE *buffer, size_t size,
 		    size_t *got);
 /*
- * All there is to most reads: a few bytes of a page that a window shows, and nothing to be masked. True: S_OK, and
- * buffer has them. False: it takes more to know, and buffer is garbage.
+ * All there is to most reads: bytes of a page that a window shows, and nothing to be masked. Returns how many elements
+ * from the first are read, with S_OK. Of the next it takes more to know, and its buffer is garbage.
  */
-bool read_fast(struct cordbmem_process *process, uint64_t address, BYTE *buffer, DWORD size);
+size_t read_fast(struct cordbmem_scatter *elements, size_t count);
 /* Read with masking, after the checks. */
 HRESULT read_masked(struct cordbmem_process *process, uint64_t address, BYTE *buffer, size_t size,
 		    size_t *got);

@@ -202,7 +202,7 @@ static struct patch_filter *filter_new(size_t capacity)
 	if (!filter)
 		return NULL;
 	filter->capacity = capacity;
-	filter->shift = 64 - (unsigned int)__builtin_ctzll(bits);
+	filter->mask = bits - 1;
 	return filter;
 }
 
@@ -211,7 +211,7 @@ static void filter_set(struct patch_filter *filter, uint64_t address, uint64_t s
 	uint64_t last = (address + size - 1) >> PATCH_GRANULE_SHIFT;
 
 	for (uint64_t granule = address >> PATCH_GRANULE_SHIFT; granule <= last; granule++) {
-		uint64_t bit = granule * UINT64_C(0x9e3779b97f4a7c15) >> filter->shift;
+		uint64_t bit = granule & filter->mask;
 		_Atomic(uint64_t) *word = &filter->words[bit / 64];
 
 		STORE(word, OWN(word) | UINT64_C(1) << bit % 64);

@@ -85,16 +85,16 @@ struct patch_index {
 #define PATCH_CHUNKS 18 /* together as many slots as the bits can number */
 
 /*
- * Which granules of 128 bytes no patch touches, by hash: a bit that is clear tells so, one that is set
- * tells nothing. Bits are set before the patch can be in the code, and only cleared by a writer that
+ * Which granules of 128 bytes no patch touches: a bit that is clear tells so, one that is set
+ * tells nothing, since granules share bits. Bits are set before the patch can be in the code, and only cleared by a writer that
  * makes all of them anew, in the other of two filters.
  */
 #define PATCH_GRANULE_SHIFT 7
 #define PATCH_FILTER_BITS 32 /* per patch */
 
 struct patch_filter {
-	unsigned int shift; /* 64 - log2 of the bits */
-	size_t capacity;    /* patches */
+	uint64_t mask;	 /* their number, a power of 2, less 1 */
+	size_t capacity; /* patches */
 	struct patch_filter *older;
 	_Atomic(uint64_t) words[];
 };
@@ -139,9 +139,11 @@ static inline uint64_t patches_begin(const struct patches *patches)
 	return atomic_load_explicit(&patches->sequence, memory_order_acquire);
 }
 
-static inline bool patch_filter_has(const struct patch_filter *filter, uint64_t granule)
+static inline __attribute__((always_inline)) bool patch_filter_has(
+	const struct patch_filter *filter, uint64_t granule)
 {
-	uint64_t bit = granule * UINT64_C(0x9e3779b97f4a7c15) >> filter->shift;
+	/* Addresses of code are dense enough to be their own hash. */
+	uint64_t bit = granule & filter->mask;
 
 	return PATCH_LOAD(&filter->words[bit / 64]) >> bit % 64 & 1;
 }

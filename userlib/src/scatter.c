@@ -157,22 +157,18 @@ static size_t batch_take(const struct batch *batch, uint32_t done,
 
 HRESULT cordbmem_read_scatter(struct cordbmem_scatter *elements, size_t count)
 {
-	size_t at = 0;
+	size_t at;
 
 	if (count && !elements)
 		return E_INVALIDARG;
-	while (at < count) {
+	at = read_fast(elements, count);
+	if (at == count)
+		return S_OK;
+	for (; at < count; at += read_fast(elements + at, count - at)) {
 		struct batch batch;
 		uint32_t done = 0;
 		size_t described;
 
-		if (elements[at].process && read_fast(elements[at].process, elements[at].address,
-						      elements[at].buffer, elements[at].size)) {
-			elements[at].result = S_OK;
-			elements[at].read = elements[at].size;
-			at++;
-			continue;
-		}
 		described = batch_fill(&batch, elements + at, count - at);
 		if (batch.count > 1 && batch.device_fd >= 0)
 			done = batch_read(&batch);

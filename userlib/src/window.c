@@ -65,12 +65,27 @@ static uint64_t now_ns(void)
 
 /* ---- reading ---- */
 
+/* Two state words. The words are 4 bytes each to the kernel, but nothing here stores to them. */
+typedef uint64_t __attribute__((may_alias)) state_pair;
+#define PAIR_VALID ((uint64_t)CORDBMEM_WINDOW_VALID << 32 | CORDBMEM_WINDOW_VALID)
+
 /* The pages from the first on that are valid, at most RUN; their words go to words. */
 static size_t valid_pages(const uint32_t *state, size_t pages, uint32_t *words)
 {
 	size_t n = 0;
 
-#pragma GCC unroll 8
+	if (!((uintptr_t)state & 4)) {
+#pragma GCC unroll 4
+		while (n + 2 <= pages) {
+			uint64_t pair = __atomic_load_n((const state_pair *)(const void *)&state[n],
+							__ATOMIC_ACQUIRE);
+
+			if ((pair & PAIR_VALID) != PAIR_VALID)
+				break;
+			memcpy(&words[n], &pair, sizeof(pair));
+			n += 2;
+		}
+	}
 	while (n < pages) {
 		words[n] = __atomic_load_n(&state[n], __ATOMIC_ACQUIRE);
 		if (!(words[n] & CORDBMEM_WINDOW_VALID))
@@ -84,12 +99,19 @@ static size_t unchanged_pages(const uint32_t *state, size_t pages, const uint32_
 {
 	size_t n = 0;
 
-#pragma GCC unroll 8
-	while (n < pages) {
-		if (__atomic_load_n(&state[n], __ATOMIC_RELAXED) != words[n])
-			break;
-		n++;
+	if (!((uintptr_t)state & 4)) {
+#pragma GCC unroll 4
+		while (n + 2 <= pages) {
+			uint64_t pair = __atomic_load_n((const state_pair *)(const void *)&state[n],
+							__ATOMIC_RELAXED);
+
+			if (memcmp(&words[n], &pair, sizeof(pair)) != 0)
+				break;
+			n += 2;
+		}
 	}
+	while (n < pages && __atomic_load_n(&state[n], __ATOMIC_RELAXED) == words[n])
+		n++;
 	return n;
 }
 
@@ -130,10 +152,8 @@ static size_t read_run(const struct window_place *place, BYTE *to, size_t size, 
 		if (!window_unmoved(place))
 			valid = 0;
 	}
-	if (valid) {
-		window_note_use(place->slot);
+	if (valid)
 		return bytes_in(place->offset, size, valid);
-	}
 	for (valid = 1; valid < pages; valid++)
 		if (__atomic_load_n(&state[valid], __ATOMIC_RELAXED) & CORDBMEM_WINDOW_VALID)
 			break;
@@ -274,7 +294,8 @@ static bool slot_unmap(struct window_slot *slot)
 /* Not what is pinned, nor what was used since somebody last came by. */
 static bool slot_give_up(struct windows *windows, struct window_slot *slot)
 {
-	if (slot->pinned || atomic_exchange(&slot->used, 0) || !slot_unmap(slot))
+	if (slot->pinned || !(atomic_fetch_or(&slot->key, WINDOW_IDLE) & WINDOW_IDLE) ||
+	    !slot_unmap(slot))
 		return false;
 	windows->live--;
 	return true;
@@ -299,7 +320,8 @@ static struct window_slot *slot_for(struct windows *windows, uint64_t block, boo
 	*there = true;
 	for (unsigned int i = 0; i < 2; i++) {
 		slots[i] = &windows->slots[window_slot_of(block, i)];
-		if (slots[i]->fd_plus_1 && (uint32_t)atomic_load(&slots[i]->key) == block + 1)
+		if (slots[i]->fd_plus_1 &&
+		    ((uint32_t)atomic_load(&slots[i]->key) & ~WINDOW_IDLE) == block + 1)
 			return slots[i];
 	}
 	*there = false;

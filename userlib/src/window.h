@@ -7,11 +7,12 @@
  * ----------------------------------------------
  * The address space of the target is cut into blocks of 64 GiB. A slot of the table maps one block; its
  * place is told by the block's number. Readers take no lock and store to nothing that is shared,
- * except once to tell that a slot is in use:
+ * except now and then to tell that a slot is in use:
  *
  * - "key" names the block, with a number that grows each time the slot gets another one. It is 0 while
  *   the mappings are exchanged. A reader loads it first and last; if it is the same, then
- *   so were the mappings.
+ *   so were the mappings. Whoever looks for a slot to evict marks the keys that he passes by as
+ *   idle; so the next read misses the quick way, and takes the mark away.
  * - The areas that a slot maps its windows to are never given back before the handle is, and a window is
  *   put into them by one mmap each, so that a late reader copies from one window
  *   or the next, never from nothing.
@@ -44,13 +45,14 @@
 #define HEAT_SHIFT 16	  /* 64 KiB */
 #define HEAT_ENTRIES 1024 /* a power of 2 */
 
+#define WINDOW_IDLE (UINT64_C(1) << 31)
+
 /* A cache line each. */
 struct window_slot {
-	_Alignas(64) _Atomic(uint64_t) key; /* number << 32 | block + 1, or 0 */
+	_Alignas(64) _Atomic(uint64_t) key; /* number << 32 | WINDOW_IDLE | block + 1, or 0 */
 	/* Constant once there was a key. */
 	const BYTE *data;
 	const uint32_t *state;
-	_Atomic(uint32_t) used; /* since it was last looked at for eviction */
 	/* Under the lock. */
 	uint32_t number;
 	int fd_plus_1; /* 0: none, as a child finds it */
@@ -110,6 +112,15 @@ static inline bool window_find(struct windows *windows, uint64_t address,
 		place->key = atomic_load_explicit(&place->slot->key, memory_order_acquire);
 		if ((uint32_t)place->key == block + 1)
 			return true;
+		if ((uint32_t)place->key == (WINDOW_IDLE | (block + 1))) {
+			uint64_t idle = place->key;
+
+			/* Whoever was faster did the same, or took the slot away. */
+			place->key &= ~WINDOW_IDLE;
+			return atomic_compare_exchange_strong(&place->slot->key, &idle,
+							      place->key) ||
+			       idle == place->key;
+		}
 	}
 	return false;
 }
@@ -117,12 +128,6 @@ static inline bool window_find(struct windows *windows, uint64_t address,
 static inline bool window_unmoved(const struct window_place *place)
 {
 	return atomic_load_explicit(&place->slot->key, memory_order_relaxed) == place->key;
-}
-
-static inline __attribute__((always_inline)) void window_note_use(struct window_slot *slot)
-{
-	if (!atomic_load_explicit(&slot->used, memory_order_relaxed))
-		atomic_store_explicit(&slot->used, 1, memory_order_relaxed);
 }
 
 /* An aligned word comes out whole: sequence counters and pointers rely on it. */
@@ -160,23 +165,39 @@ static inline bool window_read_page(struct windows *windows, uint64_t address, B
 		return false;
 	window_copy(to, place.slot->data + place.offset, size);
 	atomic_thread_fence(memory_order_acquire);
-	if (__atomic_load_n(state, __ATOMIC_RELAXED) != word || !window_unmoved(&place))
-		return false;
-	window_note_use(place.slot);
-	return true;
+	return __atomic_load_n(state, __ATOMIC_RELAXED) == word && window_unmoved(&place);
 }
 
-/* The same for an aligned word of 4 or 8 bytes, in a block that is in its first slot. */
-static inline __attribute__((always_inline)) bool window_read_word(struct windows *windows,
-								   uint64_t address, size_t size,
-								   uint64_t *value)
+#define WINDOW_FEW_LEAST 16
+#define WINDOW_FEW_MOST 64
+
+/* The copy of so few bytes, without a call. The halves may overlap. */
+static inline __attribute__((always_inline)) void window_copy_few(BYTE *to, const BYTE *from,
+								  size_t size)
+{
+	if (size >= 32) {
+		memcpy(to, from, 32);
+		memcpy(to + size - 32, from + size - 32, 32);
+	} else {
+		memcpy(to, from, 16);
+		memcpy(to + size - 16, from + size - 16, 16);
+	}
+}
+
+/*
+ * The same for few bytes, or for an aligned word (of a size that is constant, 4 or 8), in a block that is in its
+ * first slot.
+ */
+static inline __attribute__((always_inline)) bool window_read_quick(struct windows *windows,
+								    uint64_t address, void *to,
+								    size_t size, bool is_word)
 {
 	uint64_t block = address >> WINDOW_SHIFT;
 	struct window_slot *slot = &windows->slots[block % WINDOW_SLOTS];
 	uint64_t key = atomic_load_explicit(&slot->key, memory_order_acquire);
 	uint64_t offset = address & ((UINT64_C(1) << WINDOW_SHIFT) - 1);
 	const uint32_t *state = &slot->state[offset / WINDOW_PAGE];
-	const void *from = slot->data + offset;
+	const BYTE *from = slot->data + offset;
 	uint32_t word;
 
 	if ((uint32_t)key != block + 1)
@@ -184,13 +205,13 @@ static inline __attribute__((always_inline)) bool window_read_word(struct window
 	word = __atomic_load_n(state, __ATOMIC_ACQUIRE);
 	if (!(word & CORDBMEM_WINDOW_VALID))
 		return false;
-	*value = size == 8 ? *(const volatile uint64_t *)from : *(const volatile uint32_t *)from;
+	if (is_word)
+		window_copy(to, from, size);
+	else
+		window_copy_few(to, from, size);
 	atomic_thread_fence(memory_order_acquire);
-	if (__atomic_load_n(state, __ATOMIC_RELAXED) != word ||
-	    atomic_load_explicit(&slot->key, memory_order_relaxed) != key)
-		return false;
-	window_note_use(slot);
-	return true;
+	return __atomic_load_n(state, __ATOMIC_RELAXED) == word &&
+	       atomic_load_explicit(&slot->key, memory_order_relaxed) == key;
 }
 
 struct cordbmem_process;
