@@ -138,7 +138,7 @@ build/sanitized/tests/%.o: EXTRA = -Iuserlib/src -pthread
 build/sanitized/tests/fuzz/%.o: EXTRA = -Iuserlib/src -Itests/unit -pthread
 build/obj/tests/kernel/%.o: EXTRA = -isystem $(dir $(LINUX_SOURCE))tools/testing/selftests -pthread
 build/obj/tests/coreclr/%.o: EXTRA = -isystem $(dir $(LINUX_SOURCE))tools/testing/selftests -pthread
-build/obj/bench/coreclr.o: EXTRA = -Itests/coreclr
+build/obj/bench/coreclr.o build/obj/bench/allocation.o: EXTRA = -Itests/coreclr
 $(CORECLR_TESTS:build/%=build/obj/%.o): | $(LINUX_SOURCE) $(PACKAGES)test
 $(KERNEL_TESTS:build/%=build/obj/%.o) $(KERNEL_HELPERS): | $(LINUX_SOURCE) $(PACKAGES)test
 
@@ -167,11 +167,11 @@ $(HOST_FUZZERS): build/%: build/sanitized/%.o $(UNIT_HELPERS) $(LIB_SANITIZED)
 # The parts of a fuzzer; what lies in tests/fuzz itself is a program.
 build/tests/fuzz/fuzz_ioctl: $(patsubst %.c,build/obj/%.o,$(wildcard tests/fuzz/ioctl/*.c))
 build/tests/fuzz/fuzz_coreclr: $(patsubst %.c,build/sanitized/%.o,$(wildcard tests/fuzz/coreclr/*.c))
-build/bench/coreclr: build/obj/bench/coreclr.o build/obj/bench/report.o $(CORECLR_HELPERS) build/libcordbmem.a
+build/bench/coreclr: build/obj/bench/coreclr.o build/obj/bench/allocation.o build/obj/bench/report.o $(CORECLR_HELPERS) build/libcordbmem.a
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -ldl $(LIB_LIBS)
-build/bench/bench: $(filter-out %/coreclr.o,$(BENCH_OBJECTS)) build/libcordbmem.a
+build/bench/bench: $(filter-out %/coreclr.o %/allocation.o,$(BENCH_OBJECTS)) build/libcordbmem.a
 	$(call need,$(BENCH_OBJECTS),bench)
 	@mkdir -p $(@D)
 	$(call say,LD)

@@ -11,6 +11,7 @@
 
 #include <cordbmem/coreclr.h>
 
+#include "allocation.h"
 #include "bench.h"
 #include "scene.h"
 
@@ -226,6 +227,7 @@ int main(int argc, char **argv)
 	cordbmem_process_free(reader.raw);
 	cordbmem_process_free(reader.process);
 	cordbmem_process_free(reader.windowed);
+	measure_allocation(&scene.debuggee);
 	scene_end(&scene);
 	print_rows();
 	write_json(argv[1], "instructions");

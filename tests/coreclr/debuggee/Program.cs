@@ -34,7 +34,9 @@ static unsafe class Debuggee
 
     private static readonly StringBuilder answer = new StringBuilder();
     private static readonly long* counter = (long*)NativeMemory.AllocZeroed(128);
-    private static volatile bool working;
+    private const int Counting = 1, Allocating = 2;
+    private static volatile int work;
+    private static readonly byte[][] kept = new byte[512][];
 
     // Machine code "mov rax, [rsp]; ret": returns where it was called from, which is inside the code that runs now.
     private static readonly delegate* unmanaged[SuppressGCTransition]<nint> whereFrom = MakeWhereFrom();
@@ -140,11 +142,25 @@ static unsafe class Debuggee
         *sum = (byte)(*sum + x);
     }
 
+    // Most of it is garbage at once, some of it is older then.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Allocate()
+    {
+        for (int i = 0; i < 64; i++)
+        {
+            byte[] array = new byte[100 + i];
+            if (i == 0)
+                kept[(*counter) % kept.Length] = array;
+        }
+    }
+
     private static void Worker()
     {
         for (int x = 0; ; x = Work(x))
         {
-            if (working)
+            if (work == Allocating)
+                Allocate();
+            if (work != 0)
                 Volatile.Write(ref *counter, *counter + 1);
             else
                 Thread.Sleep(1);
@@ -178,7 +194,7 @@ static unsafe class Debuggee
             Say("late", (ulong)late.MetadataToken, (ulong)NativeCode(late));
             break;
         case "work":
-            working = number != 0;
+            work = number;
             break;
         case "gc":
             GCSettings.LargeObjectHeapCompactionMode = GCLargeObjectHeapCompactionMode.CompactOnce;
