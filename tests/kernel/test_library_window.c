@@ -4,9 +4,11 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -456,6 +458,79 @@ TEST_F(windows, a_pin_that_fails_keeps_nothing)
 	for (int i = 0; i < 10; i++)
 		word_at(self->process, self->address);
 	EXPECT_LE(1, stats_of(self->process).pages);
+}
+
+TEST_F(windows, cost_no_memory_in_a_process_that_locks_all_it_has)
+{
+	const pid_t self_pid = getpid();
+	long before;
+
+	ASSERT_EQ(0, mlockall(MCL_CURRENT | MCL_FUTURE));
+	before = proc_number(self_pid, "status", "VmPTE:");
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 10; i++)
+			word_at(self->process, self->address);
+		EXPECT_EQ(1, stats_of(self->process).windows);
+		EXPECT_EQ(S_OK, cordbmem_process_set_windows(self->process, CORDBMEM_WINDOWS_OFF));
+		EXPECT_EQ(0, stats_of(self->process).windows);
+		word_at(self->process, self->address);
+		EXPECT_EQ(S_OK, cordbmem_process_set_windows(self->process, CORDBMEM_WINDOWS_AUTO));
+	}
+	EXPECT_GT(before + 1024, proc_number(self_pid, "status", "VmPTE:"));
+	munlockall();
+}
+
+TEST_F(windows, are_not_had_without_address_space)
+{
+	struct rlimit limit = { 1 << 30, RLIM_INFINITY };
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &limit));
+	for (int i = 0; i < 20; i++)
+		ASSERT_EQ(8, pattern_check(&(uint64_t){ word_at(self->process, self->address) }, 8,
+					   SEED, self->address));
+	EXPECT_EQ(0, stats_of(self->process).windows);
+}
+
+static int stay(void *unused)
+{
+	(void)unused;
+	for (;;)
+		pause();
+	return 0;
+}
+
+/* Somebody who has the same memory, and whom nobody tells when this process ends. */
+static long leave_a_sharer(long unused)
+{
+	static uint64_t stack[1024];
+
+	(void)unused;
+	return clone(stay, stack + ARRAY_SIZE(stack), CLONE_VM, NULL);
+}
+
+#define LEASE "/sys/module/cordbmem/parameters/window_lease"
+
+/* docs/window.md: the one case in which a target's end shows late. */
+TEST_F(windows, of_memory_that_others_share_outlive_the_target_by_a_lease_at_most)
+{
+	long sharer = child_call(&self->target, leave_a_sharer, 0);
+	HRESULT hr = S_OK;
+	uint64_t word;
+	double begin;
+	SIZE_T got;
+
+	ASSERT_LT(0, sharer);
+	file_write_number(LEASE, 1);
+	for (int i = 0; i < 5; i++)
+		word_at(self->process, self->address);
+	child_end(&self->target);
+	begin = seconds();
+	while (hr == S_OK && seconds() < begin + 20)
+		hr = cordbmem_ReadMemory(self->process, self->address, 8, (BYTE *)&word, &got);
+	EXPECT_EQ(CORDBG_E_PROCESS_TERMINATED, hr);
+	EXPECT_GT(8, seconds() - begin);
+	file_write_number(LEASE, 10);
+	kill((pid_t)sharer, SIGKILL);
 }
 
 TEST_F(windows, close_lets_go_of_the_target)

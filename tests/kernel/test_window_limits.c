@@ -264,6 +264,18 @@ TEST_F(limit, of_nothing_still_leaves_one_page)
 	EXPECT_EQ(0, window_stats(&w).pages);
 }
 
+TEST_F(limit, of_the_largest_number_is_none)
+{
+	struct window w;
+
+	ASSERT_EQ(0, file_write(parameters[WINDOW_PAGES].path, "18446744073709551615"));
+	ASSERT_EQ(0, file_write(parameters[FILE_PAGES].path, "18446744073709551615"));
+	w = window_open(self->fd, number(self->source), SIZE, 0);
+	EXPECT_TRUE(page_is_true(&w, 7));
+	EXPECT_EQ(PAGES, window_fill(&w));
+	EXPECT_EQ(PAGES, count_valid(&w));
+}
+
 /* ---- time ---- */
 
 TEST_F(limit, of_time_ends_for_pages_that_are_read_too)

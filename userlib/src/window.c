@@ -276,14 +276,29 @@ static bool slot_map(const struct window_slot *slot, int fd, uint64_t length)
 		    (off_t)CORDBMEM_WINDOW_STATE) != MAP_FAILED;
 }
 
+/*
+ * Zeros instead of a mapping. They are made elsewhere, where they can be unlocked first: after
+ * mlockall(MCL_FUTURE) mmap() would put a page at each address that can be read.
+ */
+static bool map_zeros(const void *at, size_t size)
+{
+	void *zeros =
+		mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (zeros == MAP_FAILED)
+		return false;
+	if (munlock(zeros, size) == 0 && mprotect(zeros, size, PROT_READ) == 0 &&
+	    mremap(zeros, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)(uintptr_t)at) == at)
+		return true;
+	munmap(zeros, size);
+	return false;
+}
+
 /* Nothing but zeros, which say that nothing is valid, instead of a window. */
 static bool slot_unmap(struct window_slot *slot)
 {
 	atomic_store(&slot->key, 0);
-	if (mmap((void *)(uintptr_t)slot->state, STATE_SIZE, PROT_READ,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED ||
-	    mmap((void *)(uintptr_t)slot->data, DATA_SIZE, PROT_READ,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+	if (!map_zeros(slot->state, STATE_SIZE) || !map_zeros(slot->data, DATA_SIZE))
 		return false;
 	/* Not close(), at which a thread can be cancelled, lock and all. */
 	syscall(SYS_close, slot->fd_plus_1 - 1);
