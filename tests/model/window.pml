@@ -30,7 +30,7 @@ byte free = BIT(END_PAGE) - BIT(FIRST_PAGE);
 byte events;
 byte target[2];
 
-/* The notifier. read_begin() clears the caller's bit in raced, an invalidation sets all: what read_retry() returns. */
+/* The notifier. A fill that begins clears its bit in raced, an invalidation sets all: the code's "hit". */
 byte invalidating;
 byte raced = ALL;
 
@@ -273,10 +273,11 @@ inline flush_begin(me)
 
 /* ---- the module: fill, by a fault, which asks whether it worked, or by populate ---- */
 
-inline read_begin(me)
+/* The code does not wait for the end of an invalidation but gives up this try, as it does when it was raced. */
+inline fill_begin(me)
 {
 	d_step {
-#ifndef MUTANT_FILL_WAITS_FOR_NO_INVALIDATION
+#ifndef MUTANT_FILL_MINDS_NO_INVALIDATION
 		!invalidating &&
 #endif
 		FLUSHED(me) -> raced = raced & ~me
@@ -313,9 +314,9 @@ inline fill(i, me, asks)
 	do
 #ifdef MUTANT_FILL_LOOKS_UP_BEFORE_BEGIN
 	:: look_up(i);
-	   read_begin(me);
+	   fill_begin(me);
 #else
-	:: read_begin(me);
+	:: fill_begin(me);
 	   look_up(i);
 #endif
 #ifdef MUTANT_FILL_ASKS_RETRY_WITHOUT_LOCK
@@ -358,7 +359,7 @@ inline fill(i, me, asks)
 		fi;
 		drop(got);
 		got = NONE;
-		raced = raced | me;	/* means nothing until the next read_begin(): fewer states */
+		raced = raced | me;	/* means nothing until the next fill_begin(): fewer states */
 		tries++;
 		more = more && tries < tries_allowed;
 		tries = (more -> tries : 0)
