@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -201,16 +200,6 @@ TEST_F_TIMEOUT(memory, is_free_in_time_for_whoever_looks_at_references_first, 60
 	EXPECT_EQ(1, w.data[HUGE_PAGE - 1]);
 }
 
-/*
- * What the OOM killer writes into the kernel's log has a call trace, and whoever looks for errors
- * there takes it for one.
- */
-#define SKIP_WITHOUT_OOM()                                                        \
-	do {                                                                      \
-		if (!getenv("CORDBMEM_OOM"))                                      \
-			SKIP(return, "CORDBMEM_OOM=1 has the OOM killer called"); \
-	} while (0)
-
 TEST_F(memory, is_free_for_the_OOM_killer)
 {
 	const long much = 24 << 20;
@@ -218,7 +207,6 @@ TEST_F(memory, is_free_for_the_OOM_killer)
 	struct window w;
 	double end;
 
-	SKIP_WITHOUT_OOM();
 	errno = cgroup_new();
 	if (errno)
 		SKIP(return, "no memory cgroup: %s", strerror(errno));
@@ -264,7 +252,6 @@ TEST_F(memory, of_a_greedy_tracer_is_limited)
 	struct child tracer;
 	long result;
 
-	SKIP_WITHOUT_OOM();
 	errno = cgroup_new();
 	if (errno)
 		SKIP(return, "no memory cgroup: %s", strerror(errno));
