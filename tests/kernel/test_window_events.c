@@ -212,7 +212,7 @@ static struct disagreement disagree(const struct window *w, int fd, bool raw)
 		}                                                        \
 	} while (0)
 
-TEST_F_TIMEOUT(page, is_what_the_target_has_or_not_valid, 60)
+TEST_F_TIMEOUT(page, is_what_the_target_has_or_not_valid, 240)
 {
 	const struct event *event = variant->event;
 	struct disagreement d;

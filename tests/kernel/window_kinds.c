@@ -307,7 +307,7 @@ const struct kind zero_page = { make_zero_page, SMALL };
 const struct kind shared_anonymous = { make_shared_anonymous, SMALL };
 const struct kind merged = { make_merged, SMALL };
 const struct kind stack = { make_stack, SMALL };
-const struct kind vdso = { make_vdso, .pages = 2, .victims = 2, .shown = 2 };
+const struct kind vdso = { make_vdso, .pages = 1, .victims = 1, .shown = 1 };
 const struct kind tmpfs_file = { make_tmpfs_file, SMALL };
 const struct kind memfd = { make_memfd, SMALL };
 const struct kind private_file = { make_private_file, SMALL };
