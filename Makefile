@@ -16,6 +16,11 @@ INCLUDES := -Iuserlib/include -Iuapi
 COMPILE = $(CC) -std=c17 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(INCLUDES) $(EXTRA) -MMD -MP
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
+# As many jobs as there are processors, if nothing else is asked for.
+ifeq (,$(filter -j% --jobs%,$(MAKEFLAGS))$(filter clean distclean,$(MAKECMDGOALS)))
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 all: lib tools modules
 
 help:
@@ -24,6 +29,7 @@ help:
 	@echo 'make lib tools      build/libcordbmem.{a,so} and build/cordbmem'
 	@echo 'make demo           shows in a VM what it is for'
 	@echo 'make test           every test: on this machine and in VMs'
+	@echo 'make test-debug     the kernel tests, and failing allocations, on a kernel that finds errors; debug-kernel builds it'
 	@echo 'make check-unit     only the tests that need no VM'
 	@echo 'make bench          counts instructions per call into build/bench.json'
 	@echo 'make lint           checkpatch, sparse, clang-format, clang-tidy, shellcheck'
@@ -61,6 +67,12 @@ $(KERNELS:%=modules-%): modules-%: build/kernels/%/release | $(PACKAGES)kmod
 # (Not "load unload": a line that begins with load is a directive of make.)
 unload load:
 	+@scripts/module-here $@
+
+# Built once, of what scripts/debug.config says.
+debug-kernel: | $(PACKAGES)kmod $(PACKAGES)kernel
+	@scripts/setup-debug-kernel
+modules-debug: debug-kernel
+	+@scripts/build-module debug
 
 # ---- user space ----
 
@@ -130,24 +142,28 @@ FUZZERS := build/tests/fuzz/fuzz_ioctl
 # It needs no VM, but the forged runtime of the unit tests and their sanitizers.
 HOST_FUZZERS := build/tests/fuzz/fuzz_coreclr
 BENCH_OBJECTS := $(patsubst %.c,build/obj/%.o,$(wildcard bench/*.c))
+# They are kernel tests of another kernel, and have the same helpers.
+DEBUG_TESTS := $(patsubst %.c,build/%,$(call tests_in,debug))
+DEBUG_HELPERS := $(patsubst %.c,build/obj/%.o,$(call helpers_in,debug))
 CORECLR_TESTS := $(patsubst %.c,build/%,$(call tests_in,coreclr))
 CORECLR_HELPERS := $(patsubst %.c,build/obj/%.o,$(call helpers_in,coreclr) tests/die.c)
 
 build/obj/tools/%.o: EXTRA = -Iuserlib/src
 build/sanitized/tests/%.o: EXTRA = -Iuserlib/src -pthread
 build/sanitized/tests/fuzz/%.o: EXTRA = -Iuserlib/src -Itests/unit -pthread
-build/obj/tests/kernel/%.o: EXTRA = -isystem $(dir $(LINUX_SOURCE))tools/testing/selftests -pthread
+build/obj/tests/kernel/%.o build/obj/tests/debug/%.o: EXTRA = -isystem $(dir $(LINUX_SOURCE))tools/testing/selftests -pthread
 build/obj/tests/coreclr/%.o: EXTRA = -isystem $(dir $(LINUX_SOURCE))tools/testing/selftests -pthread
 build/obj/bench/coreclr.o build/obj/bench/allocation.o: EXTRA = -Itests/coreclr
 $(CORECLR_TESTS:build/%=build/obj/%.o): | $(LINUX_SOURCE) $(PACKAGES)test
-$(KERNEL_TESTS:build/%=build/obj/%.o) $(KERNEL_HELPERS): | $(LINUX_SOURCE) $(PACKAGES)test
+$(KERNEL_TESTS:build/%=build/obj/%.o) $(KERNEL_HELPERS) $(DEBUG_TESTS:build/%=build/obj/%.o): | $(LINUX_SOURCE) $(PACKAGES)test
 
 $(UNIT_TESTS): build/%: build/sanitized/%.o $(UNIT_HELPERS) $(LIB_SANITIZED)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ -lcmocka $(LIB_LIBS)
 build/tests/unit/test_com: build/sanitized/tests/unit/com_client.o
-$(KERNEL_TESTS): build/%: build/obj/%.o $(KERNEL_HELPERS) build/libcordbmem.a
+$(DEBUG_TESTS): $(DEBUG_HELPERS)
+$(KERNEL_TESTS) $(DEBUG_TESTS): build/%: build/obj/%.o $(KERNEL_HELPERS) build/libcordbmem.a
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -luring -lcap $(LIB_LIBS)
@@ -179,12 +195,16 @@ build/bench/bench: $(filter-out %/coreclr.o %/allocation.o,$(BENCH_OBJECTS)) bui
 
 unit-tests: $(UNIT_TESTS)
 kernel-tests: $(KERNEL_TESTS) $(FUZZERS) $(HOST_FUZZERS)
+debug-tests: $(DEBUG_TESTS)
 coreclr-tests: $(CORECLR_TESTS)
 
 check-unit: unit-tests tools
 	@tests/run unit
 test: all unit-tests kernel-tests coreclr-tests | $(PACKAGES)vm
 	@KERNELS='$(KERNELS)' tests/run
+# All of it takes longer there, most of all the unit tests with their own sanitizers. Its logs are its own, too.
+test-debug: modules-debug lib tools unit-tests kernel-tests debug-tests | $(PACKAGES)vm
+	@KERNELS=debug TEST_SECONDS=1200 VM_SECONDS=7200 TEST_LOGS=build/test-logs-debug tests/run kernel fuzz-kernel debug
 demo: all | $(PACKAGES)vm
 	@scripts/demo
 bench: all build/bench/bench build/bench/coreclr | $(PACKAGES)vm
@@ -218,7 +238,7 @@ distclean:
 
 FORCE:
 .PHONY: all help kernels modules $(KERNELS:%=modules-%) load unload lib tools unit-tests kernel-tests coreclr-tests
-.PHONY: check-unit test demo bench lint format install clean distclean FORCE
+.PHONY: debug-kernel modules-debug debug-tests test-debug check-unit test demo bench lint format install clean distclean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
