@@ -45,15 +45,16 @@ void descriptor_free(struct descriptor *descriptor)
 static int read_json(struct cordbmem_process *process, const struct header *header, json_t **root)
 {
 	char *text = malloc(header->json_size);
+	json_error_t error;
 	int err;
 
 	if (!text)
 		return ENOMEM;
 	err = raw_read(process, header->json, text, header->json_size);
 	if (!err) {
-		*root = json_loadb(text, header->json_size, 0, NULL);
+		*root = json_loadb(text, header->json_size, 0, &error);
 		if (!*root)
-			err = EPROTO;
+			err = json_error_code(&error) == json_error_out_of_memory ? ENOMEM : EPROTO;
 	}
 	free(text);
 	return err == EIO ? EPROTO : err;

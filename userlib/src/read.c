@@ -226,7 +226,8 @@ static inline __attribute__((always_inline)) bool read_quick(struct cordbmem_pro
 		return false;
 	if (!address)
 		return false;
-	if (is_word ? address % size != 0 : size > WINDOW_PAGE - address % WINDOW_PAGE)
+	if (is_word ? address % size != 0
+		    : (address | size) % 8 != 0 || size > WINDOW_PAGE - address % WINDOW_PAGE)
 		return false;
 	if (!buffer)
 		return false;

@@ -278,20 +278,23 @@ static bool slot_map(const struct window_slot *slot, int fd, uint64_t length)
 
 /*
  * Zeros instead of a mapping. They are made elsewhere, where they can be unlocked first: after
- * mlockall(MCL_FUTURE) mmap() would put a page at each address that can be read.
+ * mlockall(MCL_FUTURE) mmap() would put a page at each address that can be read. Where there is
+ * no room for that, or mremap() stopped half way, mmap() will do.
  */
 static bool map_zeros(const void *at, size_t size)
 {
+	void *place = (void *)(uintptr_t)at;
 	void *zeros =
 		mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (zeros == MAP_FAILED)
-		return false;
-	if (munlock(zeros, size) == 0 && mprotect(zeros, size, PROT_READ) == 0 &&
-	    mremap(zeros, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)(uintptr_t)at) == at)
-		return true;
-	munmap(zeros, size);
-	return false;
+	if (zeros != MAP_FAILED) {
+		if (munlock(zeros, size) == 0 && mprotect(zeros, size, PROT_READ) == 0 &&
+		    mremap(zeros, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, place) == place)
+			return true;
+		munmap(zeros, size);
+	}
+	return mmap(place, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+		    -1, 0) != MAP_FAILED;
 }
 
 /* Nothing but zeros, which say that nothing is valid, instead of a window. */
@@ -660,6 +663,8 @@ HRESULT cordbmem_process_pin_window(struct cordbmem_process *process, CORDB_ADDR
 	    ((address + size - 1) >> WINDOW_SHIFT) - (address >> WINDOW_SHIFT) >= WINDOW_LIVE) {
 		hr = E_OUTOFMEMORY;
 	} else {
+		/* There may be no place for a window, and no call that says why not. */
+		errno = 0;
 		valid = populate(process, windows, page_floor(address),
 				 page_floor(address + size + WINDOW_PAGE - 1), flags, true);
 		if (valid < 0) {

@@ -171,7 +171,10 @@ static inline bool window_read_page(struct windows *windows, uint64_t address, B
 #define WINDOW_FEW_LEAST 16
 #define WINDOW_FEW_MOST 64
 
-/* The copy of so few bytes, without a call. The halves may overlap. */
+/*
+ * The copy of so few bytes, without a call. The halves may overlap, so it is for whole words only: half of a
+ * word from each of two moments would be torn.
+ */
 static inline __attribute__((always_inline)) void window_copy_few(BYTE *to, const BYTE *from,
 								  size_t size)
 {
@@ -185,7 +188,7 @@ static inline __attribute__((always_inline)) void window_copy_few(BYTE *to, cons
 }
 
 /*
- * The same for few bytes, or for an aligned word (of a size that is constant, 4 or 8), in a block that is in its
+ * The same for few aligned words of 8 bytes, or for an aligned word (of a size that is constant, 4 or 8), in a block that is in its
  * first slot.
  */
 static inline __attribute__((always_inline)) bool window_read_quick(struct windows *windows,
@@ -196,12 +199,14 @@ static inline __attribute__((always_inline)) bool window_read_quick(struct windo
 	struct window_slot *slot = &windows->slots[block % WINDOW_SLOTS];
 	uint64_t key = atomic_load_explicit(&slot->key, memory_order_acquire);
 	uint64_t offset = address & ((UINT64_C(1) << WINDOW_SHIFT) - 1);
-	const uint32_t *state = &slot->state[offset / WINDOW_PAGE];
-	const BYTE *from = slot->data + offset;
+	const uint32_t *state;
+	const BYTE *from;
 	uint32_t word;
 
 	if ((uint32_t)key != block + 1)
 		return false;
+	state = &slot->state[offset / WINDOW_PAGE];
+	from = slot->data + offset;
 	word = __atomic_load_n(state, __ATOMIC_ACQUIRE);
 	if (!(word & CORDBMEM_WINDOW_VALID))
 		return false;

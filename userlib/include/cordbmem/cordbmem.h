@@ -336,8 +336,8 @@ CORDBMEM_API HRESULT cordbmem_process_explain(struct cordbmem_process *process,
  *
  * Managed breakpoints (the registered patches) are replaced by the original
  * bytes; native breakpoints stay as they are. Nothing is cached. The target
- * keeps running: aligned words of up to 8 bytes are not torn, longer ranges are
- * not atomic.
+ * keeps running: a read of one aligned word of up to 8 bytes is not torn, longer
+ * ranges are not atomic.
  *
  * The checks come in this order:
  * * CORDBG_E_OBJECT_NEUTERED: closed, or gone and noticed; @read is not written
