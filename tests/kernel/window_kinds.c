@@ -307,7 +307,7 @@ const struct kind zero_page = { make_zero_page, SMALL };
 const struct kind shared_anonymous = { make_shared_anonymous, SMALL };
 const struct kind merged = { make_merged, SMALL };
 const struct kind stack = { make_stack, SMALL };
-const struct kind vdso = { make_vdso, .pages = 1, .victims = 1, .shown = 1 };
+struct kind vdso = { .make = make_vdso };
 const struct kind tmpfs_file = { make_tmpfs_file, SMALL };
 const struct kind memfd = { make_memfd, SMALL };
 const struct kind private_file = { make_private_file, SMALL };
@@ -319,6 +319,14 @@ const struct kind huge = { make_huge, HUGE };
 const struct kind huge_file = { make_huge_file, HUGE, .huge_tmpfs = true };
 /* As huge ones could be. */
 const struct kind small_pages = { make_anonymous, HUGE };
+
+static __attribute__((constructor)) void measure_vdso(void)
+{
+	uint64_t start, end;
+
+	if (mapping_named(getpid(), "[vdso]", &start, &end))
+		vdso.pages = vdso.victims = vdso.shown = (end - start) / PAGE;
+}
 
 /* ---- swap ---- */
 

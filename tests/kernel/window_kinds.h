@@ -37,9 +37,11 @@ struct kind {
 	bool huge_tmpfs; /* is in a file system of its own */
 };
 
-extern const struct kind anonymous, zero_page, small_pages, shared_anonymous, merged, stack, vdso,
+extern const struct kind anonymous, zero_page, small_pages, shared_anonymous, merged, stack,
 	tmpfs_file, memfd, private_file, private_file_written, disk_file, hugetlb, hugetlb_private,
 	huge, huge_file;
+/* As large as this kernel's, since it cannot be split; known before main(). */
+extern struct kind vdso;
 
 struct event {
 	child_function *inside;			    /* in the target: 0 or an errno */
