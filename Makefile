@@ -136,7 +136,7 @@ tests_in = $(wildcard tests/$(1)/test_*.c)
 helpers_in = $(filter-out $(call tests_in,$(1)),$(wildcard tests/$(1)/*.c))
 UNIT_TESTS := $(patsubst %.c,build/%,$(call tests_in,unit))
 UNIT_HELPERS := $(patsubst %.c,build/sanitized/%.o,$(call helpers_in,unit))
-KERNEL_TESTS := $(patsubst %.c,build/%,$(call tests_in,kernel))
+KERNEL_TESTS := $(patsubst %.c,build/%,$(call tests_in,kernel) $(call tests_in,library))
 KERNEL_HELPERS := $(patsubst %.c,build/obj/%.o,$(call helpers_in,kernel) tests/die.c)
 FUZZERS := build/tests/fuzz/fuzz_ioctl
 # It needs no VM, but the forged runtime of the unit tests and their sanitizers.
@@ -151,7 +151,7 @@ CORECLR_HELPERS := $(patsubst %.c,build/obj/%.o,$(call helpers_in,coreclr) tests
 build/obj/tools/%.o: EXTRA = -Iuserlib/src
 build/sanitized/tests/%.o: EXTRA = -Iuserlib/src -pthread
 build/sanitized/tests/fuzz/%.o: EXTRA = -Iuserlib/src -Itests/unit -pthread
-build/obj/tests/kernel/%.o build/obj/tests/debug/%.o: EXTRA = -isystem $(dir $(LINUX_SOURCE))tools/testing/selftests -pthread
+build/obj/tests/kernel/%.o build/obj/tests/library/%.o build/obj/tests/debug/%.o: EXTRA = -isystem $(dir $(LINUX_SOURCE))tools/testing/selftests -pthread
 build/obj/tests/coreclr/%.o: EXTRA = -isystem $(dir $(LINUX_SOURCE))tools/testing/selftests -pthread
 build/obj/bench/coreclr.o build/obj/bench/allocation.o: EXTRA = -Itests/coreclr
 $(CORECLR_TESTS:build/%=build/obj/%.o): | $(LINUX_SOURCE) $(PACKAGES)test
