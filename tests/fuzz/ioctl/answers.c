@@ -33,17 +33,14 @@ bool is_refusal(int error)
 	return AMONG(error, EINVAL, E2BIG, EOPNOTSUPP, EPERM, ENOTTY, EBADF);
 }
 
-void check_content(const struct worker *w, uint64_t address, uint64_t buffer, uint64_t count)
+void check_content(uint64_t address, const uint8_t *bytes, uint64_t count)
 {
-	const uint8_t *bytes = pointer(buffer);
-
-	(void)w;
-	if (address < REGION || address + count > REGION + REGION_SIZE || address + count < address)
-		return;
-	for (uint64_t i = 0; i < count; i++) {
-		if (bytes[i] && bytes[i] != byte_at(address + i)) {
+	for (uint64_t i = 0; i < count; i++, address++) {
+		if (address < REGION || address >= REGION + REGION_SIZE)
+			continue;
+		if (bytes[i] && bytes[i] != byte_at(address)) {
 			wrong("byte %#x at %#lx, which was never there", bytes[i],
-			      (unsigned long)(address + i));
+			      (unsigned long)address);
 			return;
 		}
 	}

@@ -25,8 +25,8 @@ bool among(int error, const int *set, size_t count);
 /* The errnos after which nothing was read and nothing was written. */
 bool is_refusal(int error);
 
-/* Bytes that were read from the region are the region's, or zeros of a page that is new. */
-void check_content(const struct worker *w, uint64_t address, uint64_t buffer, uint64_t count);
+/* Of the bytes read from @address on, those of the region are the region's, or zeros of a page that is new. */
+void check_content(uint64_t address, const uint8_t *bytes, uint64_t count);
 
 struct range {
 	uint64_t start, end;

@@ -49,29 +49,54 @@ static uint32_t some_window_flags(struct random *r, uint32_t known)
 	return one_in(r, 25) ? flags | 1U << below(r, 32) : flags;
 }
 
-/* A struct of which @size is the first member, as it is for all of them. */
-#define PLACE(w, argument, tail, whole) place((w), &(argument), sizeof(argument), (tail), (whole))
+/* How all their arguments begin. */
+struct beginning {
+	uint32_t size, flags;
+};
 
-/* What a refused call leaves alone. */
-#define CHECK_UNCHANGED(name, whole, error, at, argument)                              \
-	do {                                                                           \
-		if ((whole) && (error) && memcmp((at), &(argument), sizeof(argument))) \
-			wrong(name ": errno %d, and the argument changed", error);     \
-	} while (0)
+/* A call that is yet to be made: its name, whom it is for, and how much lies behind the argument. */
+struct attempt {
+	const char *name;
+	int fd;
+	size_t tail;
+};
 
-/* Whatever is seen is of its address, or zeros; but for what is out of the region. */
-static void check_shown(const uint8_t *shown, uint64_t address, size_t length)
+/* Picks whom to call, and an argument of which all but the beginning is poison. */
+static struct attempt begin(struct worker *w, const char *name, uint32_t known_flags,
+			    void *argument, size_t size)
 {
-	for (size_t i = 0; i < length; i++, address++) {
-		if (address < REGION || address >= REGION + REGION_SIZE)
-			continue;
-		if (shown[i] && shown[i] != byte_at(address)) {
-			wrong("a window shows %#x at %#lx, which was never there", shown[i],
-			      (unsigned long)address);
-			return;
-		}
-	}
+	struct attempt attempt = { .name = name, .fd = some_fd(&w->r) };
+	struct beginning *beginning = argument;
+
+	memset(argument, POISON, size);
+	beginning->size = some_size(&w->r, size, &attempt.tail);
+	beginning->flags = some_window_flags(&w->r, known_flags);
+	return attempt;
 }
+
+/* Makes the call. Returns its answer, or NULL if it was refused, which changes nothing, or the answer cannot be seen. */
+static const void *finish(struct worker *w, const struct attempt *attempt, unsigned long nr,
+			  const void *argument, size_t size, const int *errnos, size_t count)
+{
+	bool whole;
+	void *at = place(w, argument, size, attempt->tail, &whole);
+	int error = call(attempt->fd, nr, at);
+
+	if (!among(error, errnos, count) && !is_of_another(error))
+		wrong("%s: errno %d", attempt->name, error);
+	if (!whole)
+		return NULL;
+	if (memcmp(at, argument, error ? size : sizeof(struct beginning)))
+		wrong("%s: errno %d, and what it must leave alone changed", attempt->name, error);
+	return error ? NULL : at;
+}
+
+#define BEGIN(w, name, known_flags, argument) \
+	begin((w), (name), (known_flags), &(argument), sizeof(argument))
+/* The rest: 0 and the errnos that it may answer with. */
+#define FINISH(w, attempt, nr, argument, ...)                                                      \
+	finish((w), &(attempt), (nr), &(argument), sizeof(argument), (const int[]){ __VA_ARGS__ }, \
+	       sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int))
 
 /* Maps a part of a window, or what is none, and looks at it in any order. */
 static void look(struct random *r, int fd, uint64_t address, uint64_t length)
@@ -105,7 +130,7 @@ static void look(struct random *r, int fd, uint64_t address, uint64_t length)
 
 		if (state == MAP_FAILED || here >= PAGE / sizeof(*state)) {
 			memcpy(copy, data + page * PAGE, PAGE);
-			check_shown(copy, address + here * PAGE, PAGE);
+			check_content(address + here * PAGE, copy, PAGE);
 			continue;
 		}
 		for (int tries = 0; tries < 3; tries++) {
@@ -113,7 +138,7 @@ static void look(struct random *r, int fd, uint64_t address, uint64_t length)
 
 			memcpy(copy, data + page * PAGE, PAGE);
 			atomic_thread_fence(memory_order_acquire);
-			check_shown(copy, address + here * PAGE, PAGE);
+			check_content(address + here * PAGE, copy, PAGE);
 			if (word & CORDBMEM_WINDOW_VALID &&
 			    __atomic_load_n(&state[here], __ATOMIC_RELAXED) == word) {
 				__atomic_fetch_add(&shared->shown, PAGE, __ATOMIC_RELAXED);
@@ -132,107 +157,73 @@ static void look(struct random *r, int fd, uint64_t address, uint64_t length)
 
 void fuzz_window(struct worker *w)
 {
-	struct cordbmem_window argument, *at;
-	int fd = some_fd(&w->r), error;
-	size_t tail;
-	bool whole;
+	struct cordbmem_window argument;
+	struct attempt attempt =
+		BEGIN(w, "WINDOW", CORDBMEM_READ_NOFAULT | CORDBMEM_WINDOW_NOWAIT, argument);
+	const struct cordbmem_window *answer;
 
-	memset(&argument, POISON, sizeof(argument));
-	argument.size = some_size(&w->r, sizeof(argument), &tail);
-	argument.flags = some_window_flags(&w->r, CORDBMEM_READ_NOFAULT | CORDBMEM_WINDOW_NOWAIT);
 	argument.address = some_page_address(&w->r);
 	argument.length = some_page_length(&w->r);
 	argument.reserved = one_in(&w->r, 30) ? (uint32_t)any(&w->r) : 0;
-	at = PLACE(w, argument, tail, &whole);
-	error = call(fd, CORDBMEM_IOC_WINDOW, at);
-	if (!AMONG(error, 0, EINVAL, E2BIG, EFAULT, EOPNOTSUPP, ESRCH, ENOSPC, EAGAIN, EINTR,
-		   ENOMEM, EMFILE, ENFILE) &&
-	    !is_of_another(error))
-		wrong("WINDOW: errno %d", error);
-	CHECK_UNCHANGED("WINDOW", whole, error, at, argument);
-	if (!whole || error)
+	answer = FINISH(w, attempt, CORDBMEM_IOC_WINDOW, argument, 0, EINVAL, E2BIG, EFAULT,
+			EOPNOTSUPP, ESRCH, ENOSPC, EAGAIN, EINTR, ENOMEM, EMFILE, ENFILE);
+	if (!answer)
 		return;
-	if (at->window_fd < 0) {
-		wrong("WINDOW: fd %d", at->window_fd);
+	if (answer->window_fd < 0) {
+		wrong("WINDOW: fd %d", answer->window_fd);
 		return;
 	}
 	for (uint64_t i = below(&w->r, 3); i; i--)
-		look(&w->r, at->window_fd, argument.address, argument.length);
+		look(&w->r, answer->window_fd, argument.address, argument.length);
 	if (one_in(&w->r, KEPT_IN))
-		keep_fd(&w->r, at->window_fd);
+		keep_fd(&w->r, answer->window_fd);
 	else
-		close(at->window_fd);
+		close(answer->window_fd);
 }
 
 void fuzz_populate(struct worker *w)
 {
-	struct cordbmem_populate argument, *at;
-	int fd = some_fd(&w->r), error;
-	size_t tail;
-	bool whole;
+	struct cordbmem_populate argument;
+	struct attempt attempt = BEGIN(w, "POPULATE", CORDBMEM_READ_NOFAULT, argument);
+	const struct cordbmem_populate *answer;
 
-	memset(&argument, POISON, sizeof(argument));
-	argument.size = some_size(&w->r, sizeof(argument), &tail);
-	argument.flags = some_window_flags(&w->r, CORDBMEM_READ_NOFAULT);
 	argument.offset = below(&w->r, REGION_PAGES) * PAGE;
 	if (one_in(&w->r, 12))
 		argument.offset = some_address(&w->r);
 	argument.length = some_page_length(&w->r);
-	at = PLACE(w, argument, tail, &whole);
-	error = call(fd, CORDBMEM_IOC_POPULATE, at);
-	if (!AMONG(error, 0, EINVAL, E2BIG, EFAULT, ESRCH, EINTR, ENOMEM, ENOSPC) &&
-	    !is_of_another(error))
-		wrong("POPULATE: errno %d", error);
-	CHECK_UNCHANGED("POPULATE", whole, error, at, argument);
-	if (!whole || error)
+	answer = FINISH(w, attempt, CORDBMEM_IOC_POPULATE, argument, 0, EINVAL, E2BIG, EFAULT,
+			ESRCH, EINTR, ENOMEM, ENOSPC);
+	if (!answer)
 		return;
-	if (at->done > argument.length || at->done % PAGE || at->pages > at->done / PAGE)
-		wrong("POPULATE: %lu pages of %lu bytes, of %lu", (unsigned long)at->pages,
-		      (unsigned long)at->done, (unsigned long)argument.length);
-	if (at->size != argument.size || at->flags != argument.flags ||
-	    at->offset != argument.offset || at->length != argument.length)
+	if (answer->done > argument.length || answer->done % PAGE ||
+	    answer->pages > answer->done / PAGE)
+		wrong("POPULATE: %lu pages of %lu bytes, of %lu", (unsigned long)answer->pages,
+		      (unsigned long)answer->done, (unsigned long)argument.length);
+	if (answer->offset != argument.offset || answer->length != argument.length)
 		wrong("POPULATE: an in member changed");
 }
 
 void fuzz_sync(struct worker *w)
 {
-	struct cordbmem_sync argument, *at;
-	int fd = some_fd(&w->r), error;
-	size_t tail;
-	bool whole;
+	struct cordbmem_sync argument;
+	struct attempt attempt = BEGIN(w, "SYNC", 0, argument);
+	const struct cordbmem_sync *answer;
 
-	memset(&argument, POISON, sizeof(argument));
-	argument.size = some_size(&w->r, sizeof(argument), &tail);
-	argument.flags = some_window_flags(&w->r, 0);
-	at = PLACE(w, argument, tail, &whole);
-	error = call(fd, CORDBMEM_IOC_SYNC, at);
-	if (!AMONG(error, 0, EINVAL, E2BIG, EFAULT, EINTR) && !is_of_another(error))
-		wrong("SYNC: errno %d", error);
-	if (whole && memcmp(at, &argument, sizeof(argument)))
+	answer = FINISH(w, attempt, CORDBMEM_IOC_SYNC, argument, 0, EINVAL, E2BIG, EFAULT, EINTR);
+	if (answer && memcmp(answer, &argument, sizeof(argument)))
 		wrong("SYNC: the argument changed");
 }
 
 void fuzz_stats(struct worker *w)
 {
-	struct cordbmem_stats argument, *at;
-	int fd = some_fd(&w->r), error;
-	size_t tail;
-	bool whole;
+	struct cordbmem_stats argument;
+	struct attempt attempt = BEGIN(w, "STATS", 0, argument);
+	const struct cordbmem_stats *answer;
 
-	memset(&argument, POISON, sizeof(argument));
-	argument.size = some_size(&w->r, sizeof(argument), &tail);
-	argument.flags = some_window_flags(&w->r, 0);
-	at = PLACE(w, argument, tail, &whole);
-	error = call(fd, CORDBMEM_IOC_STATS, at);
-	if (!AMONG(error, 0, EINVAL, E2BIG, EFAULT) && !is_of_another(error))
-		wrong("STATS: errno %d", error);
-	CHECK_UNCHANGED("STATS", whole, error, at, argument);
-	if (!whole || error)
-		return;
-	if (at->size != argument.size || at->flags != argument.flags)
-		wrong("STATS: an in member changed");
+	answer = FINISH(w, attempt, CORDBMEM_IOC_STATS, argument, 0, EINVAL, E2BIG, EFAULT);
 	/* Each page that was ever shown became valid once before. */
-	if (at->invalidated + at->evicted > at->filled)
-		wrong("STATS: %lu filled, %lu invalidated, %lu evicted", (unsigned long)at->filled,
-		      (unsigned long)at->invalidated, (unsigned long)at->evicted);
+	if (answer && answer->invalidated + answer->evicted > answer->filled)
+		wrong("STATS: %lu filled, %lu invalidated, %lu evicted",
+		      (unsigned long)answer->filled, (unsigned long)answer->invalidated,
+		      (unsigned long)answer->evicted);
 }

@@ -90,7 +90,7 @@ static void fuzz_read(struct worker *w)
 	if (argument.length && !at->bytes_read)
 		wrong("READ: success without a byte");
 	if (watched)
-		check_content(w, argument.address, argument.buffer, at->bytes_read);
+		check_content(argument.address, pointer(argument.buffer), at->bytes_read);
 }
 
 static void fuzz_readv(struct worker *w)
