@@ -12,26 +12,11 @@
 #include <kselftest_harness.h>
 
 #include "../kernel/call.h"
+#include "../kernel/module.h"
 #include "../kernel/support.h"
 #include "faults.h"
 
-static int unload(void)
-{
-	return syscall(SYS_delete_module, "cordbmem", O_NONBLOCK) ? errno : 0;
-}
-
-/* The last file is closed a moment after its process has gone. */
-static int unload_soon(void)
-{
-	int error = EBUSY;
-
-	for (double end = seconds() + 10; seconds() < end; usleep(1000)) {
-		error = unload();
-		if (error != EWOULDBLOCK && error != EBUSY)
-			break;
-	}
-	return error;
-}
+#define PATIENCE 10 /* s, until it can be unloaded */
 
 static bool there_is_something(void)
 {
@@ -89,7 +74,7 @@ TEST_F_TIMEOUT(load, fails_cleanly_wherever_it_can, 900)
 		SKIP(return, "this kernel has no fault injection");
 	if (self->file < 0)
 		SKIP(return, "no module for this kernel");
-	ASSERT_EQ(0, unload_soon());
+	ASSERT_EQ(0, module_unload_soon(PATIENCE));
 
 	/*
 	 * Up to the parameters, which come just before the module is made known and its own code
@@ -105,7 +90,7 @@ TEST_F_TIMEOUT(load, fails_cleanly_wherever_it_can, 900)
 		if (ret == 0) {
 			EXPECT_TRUE(works())
 			TH_LOG("loaded in spite of a failure at %u and does not work", nth);
-			ASSERT_EQ(0, unload_soon())
+			ASSERT_EQ(0, module_unload_soon(PATIENCE))
 			TH_LOG("loaded in spite of a failure at %u and stays", nth);
 		} else {
 			/* Without memory for an inode procfs says that there is no such file. */

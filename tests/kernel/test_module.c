@@ -23,7 +23,10 @@
 #include "child.h"
 #include "gate.h"
 #include "memory.h"
+#include "module.h"
 #include "support.h"
+
+#define PATIENCE 5 /* s, until it can be unloaded */
 
 static char module_path[4096];
 
@@ -80,11 +83,6 @@ static bool find_module(void)
 	return ok;
 }
 
-static int unload(void)
-{
-	return syscall(SYS_delete_module, "cordbmem", O_NONBLOCK) ? errno : 0;
-}
-
 static int load(const char *parameters)
 {
 	int fd = open(module_path, O_RDONLY | O_CLOEXEC), error;
@@ -93,19 +91,6 @@ static int load(const char *parameters)
 		return errno;
 	error = syscall(SYS_finit_module, fd, parameters, 0) ? errno : 0;
 	close(fd);
-	return error;
-}
-
-/* The last files of killed children are closed a moment after they were reaped. */
-static int unload_soon(void)
-{
-	int error = EBUSY;
-
-	for (double end = seconds() + 5; seconds() < end; usleep(1000)) {
-		error = unload();
-		if (error != EWOULDBLOCK && error != EBUSY)
-			break;
-	}
 	return error;
 }
 
@@ -139,14 +124,14 @@ FIXTURE_TEARDOWN(module)
 	/* The other tests get it as the runner loaded it. */
 	close_range(3, ~0U, 0);
 	if (loaded())
-		unload_soon();
+		module_unload_soon(PATIENCE);
 	if (load(""))
 		die("cannot load the module again");
 }
 
 #define EXPECT_BUSY()                                                   \
 	do {                                                            \
-		int b_error = unload();                                 \
+		int b_error = module_unload();                          \
                                                                         \
 		EXPECT_TRUE(b_error == EWOULDBLOCK || b_error == EBUSY) \
 		TH_LOG("unloading: %d", b_error);                       \
@@ -163,7 +148,7 @@ TEST_F(module, cannot_go_while_the_device_is_open)
 	ASSERT_EQ(0, read_all(device, self->target.pid, number(self->page), (uint8_t[8]){ 0 }, 8));
 	EXPECT_BUSY();
 	close(device);
-	EXPECT_EQ(0, unload_soon());
+	EXPECT_EQ(0, module_unload_soon(PATIENCE));
 	EXPECT_FALSE(loaded());
 }
 
@@ -185,7 +170,7 @@ TEST_F(module, cannot_go_while_a_target_fd_is_open)
 	child_end(&self->target);
 	EXPECT_BUSY();
 	close(copy);
-	EXPECT_EQ(0, unload_soon());
+	EXPECT_EQ(0, module_unload_soon(PATIENCE));
 }
 
 TEST_F(module, leaves_nothing)
@@ -212,7 +197,7 @@ TEST_F(module, leaves_nothing)
 		close(fd);
 	}
 	close(device);
-	ASSERT_EQ(0, unload_soon());
+	ASSERT_EQ(0, module_unload_soon(PATIENCE));
 	for (size_t i = 0; i < ARRAY_SIZE(traces); i++) {
 		EXPECT_NE(0, access(traces[i], F_OK))
 		TH_LOG("%s is still there", traces[i]);
@@ -241,7 +226,7 @@ TEST_F(module, comes_back_as_often_as_wanted)
 		ASSERT_EQ(0, read_all(device, self->target.pid, number(self->page), bytes, 8));
 		ASSERT_EQ(8, pattern_check(bytes, 8, GATE_SEED, number(self->page)));
 		close(device);
-		ASSERT_EQ(0, unload_soon());
+		ASSERT_EQ(0, module_unload_soon(PATIENCE));
 	}
 }
 
@@ -251,13 +236,13 @@ TEST_F(module, takes_allow_force_when_it_is_loaded)
 
 	if (_metadata->skip)
 		return;
-	ASSERT_EQ(0, unload_soon());
+	ASSERT_EQ(0, module_unload_soon(PATIENCE));
 	ASSERT_EQ(0, load("allow_force=0"));
 	device = device_open();
 	EXPECT_FALSE(has_feature(device, CORDBMEM_FEATURE_FORCE));
 	EXPECT_EQ(-EPERM, attach(device, self->target.pid, CORDBMEM_READ_FORCE));
 	close(device);
-	ASSERT_EQ(0, unload_soon());
+	ASSERT_EQ(0, module_unload_soon(PATIENCE));
 	ASSERT_EQ(0, load("allow_force=1"));
 	device = device_open();
 	EXPECT_TRUE(has_feature(device, CORDBMEM_FEATURE_FORCE));
@@ -309,7 +294,7 @@ TEST_F(module, reads_only_processes_of_the_pid_namespace_it_was_loaded_in)
 
 	if (_metadata->skip)
 		return;
-	ASSERT_EQ(0, unload_soon());
+	ASSERT_EQ(0, module_unload_soon(PATIENCE));
 	error = child_call(&loader, enter_pid_namespace, 0);
 	if (error)
 		SKIP(return, "no pid namespaces: %s", strerror((int)error));

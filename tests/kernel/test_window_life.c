@@ -16,6 +16,7 @@
 #include "call.h"
 #include "child.h"
 #include "memory.h"
+#include "module.h"
 #include "support.h"
 #include "window.h"
 
@@ -305,11 +306,6 @@ TEST_F(life, of_32_windows_that_overlap)
 
 /* ---- the module ---- */
 
-static int unload(void)
-{
-	return syscall(SYS_delete_module, "cordbmem", O_NONBLOCK) ? errno : 0;
-}
-
 TEST_F(life, keeps_the_module)
 {
 	double end = seconds() + 5;
@@ -318,11 +314,11 @@ TEST_F(life, keeps_the_module)
 	child_end(&self->target);
 	close(self->device);
 	close(self->fd);
-	EXPECT_EQ(EWOULDBLOCK, unload());
+	EXPECT_EQ(EWOULDBLOCK, module_unload());
 	munmap(pointer(number(self->w.state)), PAGE);
 	close(self->w.fd);
 	EXPECT_TRUE(shows_zeros(&self->w));
-	EXPECT_EQ(EWOULDBLOCK, unload());
+	EXPECT_EQ(EWOULDBLOCK, module_unload());
 	EXPECT_LT(0, file_number(REFERENCES, -1));
 	munmap(pointer(number(self->w.data)), SIZE);
 	while (file_number(REFERENCES, -1) && seconds() < end)
