@@ -153,20 +153,21 @@ static inline __attribute__((always_inline)) bool patch_filter_has(
  * nothing. The view must still be the newest, and then the filter is the one that the view
  * belongs to, or one with more in it.
  */
-static inline bool patches_clear(const struct patches *patches, uint64_t view, uint64_t address,
-				 size_t size)
+static inline __attribute__((always_inline)) bool patches_clear(const struct patches *patches,
+								uint64_t view, uint64_t address,
+								size_t size)
 {
-	uint64_t first = address >> PATCH_GRANULE_SHIFT;
-	uint64_t last = (address + size - 1) >> PATCH_GRANULE_SHIFT;
-	const struct patch_filter *filter;
-
 	PATCH_FENCE(memory_order_acquire);
-	if (!view)
-		return !PATCH_LOAD(&patches->sequence);
-	filter = PATCH_LOAD(&patches->filter);
-	if (!filter || last - first > 1 || patch_filter_has(filter, first) ||
-	    (last != first && patch_filter_has(filter, last)))
-		return false;
+	if (view) {
+		/* It is there since before the first patch was. */
+		const struct patch_filter *filter = PATCH_LOAD(&patches->filter);
+		uint64_t first = address >> PATCH_GRANULE_SHIFT;
+		uint64_t last = (address + size - 1) >> PATCH_GRANULE_SHIFT;
+
+		if (last - first > 1 || patch_filter_has(filter, first) ||
+		    (last != first && patch_filter_has(filter, last)))
+			return false;
+	}
 	/* Ordered after the loads above, because they are acquires. */
 	return atomic_load_explicit(&patches->sequence, memory_order_relaxed) == view;
 }

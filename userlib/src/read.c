@@ -218,7 +218,6 @@ static inline __attribute__((always_inline)) bool read_quick(struct cordbmem_pro
 {
 	struct windows *windows =
 		atomic_load_explicit(&process->windows_fast, memory_order_acquire);
-	const struct patch_filter *filter;
 	uint64_t view, value = 0;
 
 	/* One by one, as gcc makes more of an expression. */
@@ -236,17 +235,8 @@ static inline __attribute__((always_inline)) bool read_quick(struct cordbmem_pro
 	view = patches_begin(&process->patches);
 	if (!window_read_quick(windows, address, is_word ? (void *)&value : buffer, size, is_word))
 		return false;
-	if (view) {
-		uint64_t first = address >> PATCH_GRANULE_SHIFT;
-		uint64_t last = (address + size - 1) >> PATCH_GRANULE_SHIFT;
-
-		/* It is there since before the first patch was. */
-		filter = PATCH_LOAD(&process->patches.filter);
-		if (patch_filter_has(filter, first) ||
-		    (!is_word && first != last && patch_filter_has(filter, last)))
-			return false;
-	}
-	if (atomic_load_explicit(&process->patches.sequence, memory_order_relaxed) != view)
+	/* A word is in one granule, as its first byte is. */
+	if (!patches_clear(&process->patches, view, address, is_word ? 1 : size))
 		return false;
 	if (coreclr_of(process) && (is_word ? has_trap(value) : memchr(buffer, 0xCC, size) != NULL))
 		return false;
