@@ -69,6 +69,11 @@ static uint64_t now_ns(void)
 typedef uint64_t __attribute__((may_alias)) state_pair;
 #define PAIR_VALID ((uint64_t)CORDBMEM_WINDOW_VALID << 32 | CORDBMEM_WINDOW_VALID)
 
+static inline uint64_t load_pair(const uint32_t *state, int order)
+{
+	return __atomic_load_n((const state_pair *)(const void *)state, order);
+}
+
 /* The pages from the first on that are valid, at most RUN; their words go to words. */
 static size_t valid_pages(const uint32_t *state, size_t pages, uint32_t *words)
 {
@@ -77,8 +82,7 @@ static size_t valid_pages(const uint32_t *state, size_t pages, uint32_t *words)
 	if (!((uintptr_t)state & 4)) {
 #pragma GCC unroll 4
 		while (n + 2 <= pages) {
-			uint64_t pair = __atomic_load_n((const state_pair *)(const void *)&state[n],
-							__ATOMIC_ACQUIRE);
+			uint64_t pair = load_pair(&state[n], __ATOMIC_ACQUIRE);
 
 			if ((pair & PAIR_VALID) != PAIR_VALID)
 				break;
@@ -102,8 +106,7 @@ static size_t unchanged_pages(const uint32_t *state, size_t pages, const uint32_
 	if (!((uintptr_t)state & 4)) {
 #pragma GCC unroll 4
 		while (n + 2 <= pages) {
-			uint64_t pair = __atomic_load_n((const state_pair *)(const void *)&state[n],
-							__ATOMIC_RELAXED);
+			uint64_t pair = load_pair(&state[n], __ATOMIC_RELAXED);
 
 			if (memcmp(&words[n], &pair, sizeof(pair)) != 0)
 				break;
