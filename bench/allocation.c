@@ -10,59 +10,38 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "allocation.h"
 #include "bench.h"
+#include "support.h"
 
 #define PER_COUNT 64 /* allocations, by the debuggee's Allocate */
 #define ROUNDS 4
 #define SETTLE 300 /* ms: the sampler has found what it reads */
 #define TAKE 500   /* ms */
 
-static void wait_ms(unsigned int ms)
-{
-	struct timespec time = { ms / 1000, ms % 1000 * 1000000L };
-
-	nanosleep(&time, NULL);
-}
-
-/* By the kernel alone, which the debuggee does not notice. */
 static uint64_t count_of(const struct debuggee *debuggee)
 {
 	uint64_t count;
-	struct iovec local = { &count, sizeof(count) };
-	struct iovec remote = { (void *)(uintptr_t)debuggee->counter, sizeof(count) };
 
-	if (process_vm_readv(debuggee->pid, &local, 1, &remote, 1, 0) != sizeof(count))
-		give_up("cannot read what the debuggee counts");
+	peek(debuggee->pid, debuggee->counter, &count, sizeof(count));
 	return count;
-}
-
-/* Of all its threads, collections included. Its own: who shares the processor with it does not count. */
-static uint64_t processor_time(pid_t pid)
-{
-	struct timespec time;
-	clockid_t clock;
-
-	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &time))
-		give_up("the debuggee's clock");
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
 static double cost_of_one(const struct debuggee *debuggee)
 {
-	uint64_t count = count_of(debuggee), time = processor_time(debuggee->pid);
+	/* Its own time: who shares the processor with it does not count, but its collections do. */
+	double time = cpu_seconds(debuggee->pid);
+	uint64_t count = count_of(debuggee);
 
-	wait_ms(TAKE);
-	time = processor_time(debuggee->pid) - time;
+	sleep_ms(TAKE);
+	time = cpu_seconds(debuggee->pid) - time;
 	count = count_of(debuggee) - count;
 	if (!count)
 		give_up("the debuggee allocates nothing");
-	return (double)time / (double)count / PER_COUNT;
+	return time * 1e9 / (double)count / PER_COUNT;
 }
 
 /* The program beside this one, for a second. */
@@ -97,7 +76,7 @@ static double cost_of_one_sampled(const struct debuggee *debuggee, const char *d
 	double cost;
 	int status;
 
-	wait_ms(SETTLE);
+	sleep_ms(SETTLE);
 	cost = cost_of_one(debuggee);
 	if (waitpid(pid, &status, 0) != pid || status)
 		give_up("the sampler failed");
@@ -109,7 +88,7 @@ void measure_allocation(struct debuggee *debuggee)
 	double none = 0, window = 0, call = 0;
 
 	debuggee_do(debuggee, "work 2");
-	wait_ms(1000);
+	sleep_ms(1000);
 	/* In turns, so that what the program itself does in time is in all of them. */
 	for (int round = 0; round < ROUNDS; round++) {
 		none += cost_of_one(debuggee) / ROUNDS;

@@ -47,12 +47,27 @@ uint64_t seed_of(const char *test)
 	return seed;
 }
 
-double seconds(void)
+static double seconds_of(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (clock_gettime(clock, &now) != 0)
+		die("clock_gettime");
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+double seconds(void)
+{
+	return seconds_of(CLOCK_MONOTONIC);
+}
+
+double cpu_seconds(pid_t pid)
+{
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0)
+		die("the clock of process %d", pid);
+	return seconds_of(clock);
 }
 
 void sleep_ms(long ms)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every file here needs: a clock, a process' mappings and its raw memory.
+ * What every file here needs: clocks, a process' mappings and its raw memory.
  */
 #ifndef SUPPORT_H
 #define SUPPORT_H
@@ -23,6 +23,9 @@ uint64_t seed_of(const char *test);
 
 double seconds(void);
 void sleep_ms(long ms);
+
+/* The processor time of all threads of a process. */
+double cpu_seconds(pid_t pid);
 
 /* Where the file begins in a process: its mapping of offset 0 that has ELF's magic. 0: nowhere. */
 uint64_t mapping_of(pid_t pid, const char *path);

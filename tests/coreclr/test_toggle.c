@@ -92,16 +92,6 @@ static void pin(pid_t pid, int first, int last)
 	closedir(tasks);
 }
 
-static double cpu_seconds(pid_t pid)
-{
-	struct timespec now;
-	clockid_t clock;
-
-	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &now) != 0)
-		die("the processor time of process %d", pid);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static struct pace measure(const struct debuggee *debuggee, double length)
 {
 	double begin = seconds(), cpu = cpu_seconds(debuggee->pid);
