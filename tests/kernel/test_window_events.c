@@ -55,12 +55,12 @@ FIXTURE_VARIANT(page)
 
 EVERY(write_in_place); PAIR(stack, write_in_place); PAIR(memfd, write_in_place);
 EVERY(poke); PAIR(vdso, poke);
-MANY(write_from_outside);
+EVERY(write_from_outside);
 EVERY(unmap); PAIR(vdso, unmap); PAIR(stack, unmap); PAIR(memfd, unmap);
 EVERY(move_away); PAIR(vdso, move_away);
 EVERY(forbid); PAIR(vdso, forbid); PAIR(stack, forbid);
 EVERY(forbid_and_allow);
-MANY(write_protect);
+EVERY(write_protect);
 EVERY(drop); PAIR(vdso, drop); PAIR(stack, drop);
 EVERY(fork_and_write); PAIR(stack, fork_and_write);
 EVERY(fork_and_child_writes); PAIR(stack, fork_and_child_writes);
