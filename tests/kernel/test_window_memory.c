@@ -227,8 +227,9 @@ TEST_F(memory, is_free_for_the_OOM_killer)
 	for (end = seconds() + 5; cgroup_number("memory.current") > much / 8 && seconds() < end;)
 		usleep(1000);
 	EXPECT_GT(much / 8, cgroup_number("memory.current"));
-	EXPECT_EQ(0, window_stats(&w).pages);
 	EXPECT_EQ(0, valid_pages(&w));
+	EXPECT_EQ(0, call_sync(w.fd));
+	EXPECT_EQ(0, window_stats(&w).pages);
 	cgroup_gone();
 }
 
