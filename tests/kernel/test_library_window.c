@@ -318,13 +318,18 @@ TEST_F(windows, a_pin_maps_at_once_and_again)
 
 TEST_F_TIMEOUT(windows, a_restless_page_is_left_to_plain_reads, 120)
 {
-	uint64_t at = self->address + 20 * PAGE;
+	uint64_t at = self->address + 20 * PAGE, slow = 0;
 
 	for (int i = 0; i < 600; i++) {
+		double begin = seconds();
+
 		child_call(&self->target, drop_page, (long)at);
 		ASSERT_EQ(0, word_at(self->process, at));
+		/* On a busy machine a page can have 10 ms of rest between two of these. */
+		slow += seconds() - begin > 0.005;
 	}
-	EXPECT_GT(150, stats_of(self->process).populates);
+	EXPECT_GT(150 + 2 * slow, stats_of(self->process).populates)
+	TH_LOG("%lu slow ones", (unsigned long)slow);
 }
 
 TEST_F(windows, a_child_of_fork_reads_without_them)
@@ -533,6 +538,34 @@ TEST_F(windows, of_memory_that_others_share_outlive_the_target_by_a_lease_at_mos
 	EXPECT_EQ(CORDBG_E_PROCESS_TERMINATED, hr);
 	EXPECT_GT(8, seconds() - begin);
 	file_write_number(LEASE, 10);
+	kill((pid_t)sharer, SIGKILL);
+}
+
+/* One call has noticed the end, while the windows show what the sharer still has. */
+TEST_F(windows, are_not_read_once_the_end_was_noticed)
+{
+	static const DWORD sizes[] = { 1, 4, 8, 64, 256 };
+	long sharer = child_call(&self->target, leave_a_sharer, 0);
+
+	ASSERT_LT(0, sharer);
+	for (int i = 0; i < 5; i++)
+		word_at(self->process, self->address);
+	child_end(&self->target);
+	EXPECT_EQ(0, cordbmem_process_is_alive(self->process));
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct cordbmem_scatter element = {
+			.process = self->process,
+			.address = self->address,
+			.buffer = self->buffer,
+			.size = sizes[i],
+		};
+
+		EXPECT_EQ(CORDBG_E_OBJECT_NEUTERED,
+			  cordbmem_ReadMemory(self->process, self->address, sizes[i], self->buffer,
+					      NULL));
+		cordbmem_read_scatter(&element, 1);
+		EXPECT_EQ(CORDBG_E_OBJECT_NEUTERED, element.result);
+	}
 	kill((pid_t)sharer, SIGKILL);
 }
 
