@@ -45,9 +45,9 @@ struct bench {
 /** struct method - one door */
 struct method {
 	const char *name;
-	bool (*run)(struct bench *b); /* false: not all was read */
-	bool scatters;		      /* can read many elements */
-	bool masks;		      /* knows patches */
+	bool (*run)(struct bench *b, unsigned int calls); /* false: not all was read */
+	bool scatters;					  /* can read many elements */
+	bool masks;					  /* knows patches */
 };
 
 extern const struct method methods[];

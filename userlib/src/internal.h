@@ -48,8 +48,10 @@ struct cordbmem_process {
 	_Atomic(struct coreclr *) coreclr; /* NULL until it was found; lives on */
 	/* window.h. NULL until a read could have used one; lives on */
 	_Atomic(struct windows *) windows;
-	_Atomic(struct windows *) windows_fast; /* the same, or NULL in other modes than AUTO */
-	_Atomic(int) window_mode;		/* enum cordbmem_windows */
+	_Atomic(int) window_mode; /* enum cordbmem_windows */
+	/* The same, or NULL if the handle is not usable, or the mode not AUTO. See windows_publish(). */
+	_Atomic(struct windows *) windows_fast;
+	_Atomic(struct windows *) windows_word; /* or if there were patches */
 
 	struct patches patches; /* starts a cache line */
 };

@@ -140,6 +140,7 @@ HRESULT cordbmem_process_close(struct cordbmem_process *process)
 	if (atomic_exchange(&process->state, STATE_CLOSED) == STATE_CLOSED)
 		return CORDBG_E_OBJECT_NEUTERED;
 
+	windows_publish(process);
 	windows_close(process);
 	/* Without a spare fd number the files stay until the handle is freed. */
 	placeholder = eventfd(0, EFD_CLOEXEC);
@@ -177,9 +178,10 @@ HRESULT process_notice_gone(struct cordbmem_process *process)
 {
 	int state = STATE_ALIVE;
 
-	if (atomic_compare_exchange_strong(&process->state, &state, STATE_GONE))
-		return CORDBG_E_PROCESS_TERMINATED;
-	return CORDBG_E_OBJECT_NEUTERED;
+	if (!atomic_compare_exchange_strong(&process->state, &state, STATE_GONE))
+		return CORDBG_E_OBJECT_NEUTERED;
+	windows_publish(process);
+	return CORDBG_E_PROCESS_TERMINATED;
 }
 
 int cordbmem_process_is_alive(struct cordbmem_process *process)
@@ -215,6 +217,8 @@ static bool patch_valid(const struct cordbmem_patch *patch)
 HRESULT cordbmem_process_add_patches(struct cordbmem_process *process,
 				     struct cordbmem_patch *patches, size_t count)
 {
+	HRESULT hr;
+
 	if (!process)
 		return E_INVALIDARG;
 	if (!process_usable(process))
@@ -227,7 +231,9 @@ HRESULT cordbmem_process_add_patches(struct cordbmem_process *process,
 		if (!patch_valid(&patches[i]))
 			return E_INVALIDARG;
 	}
-	return patches_add(&process->patches, patches, count);
+	hr = patches_add(&process->patches, patches, count);
+	windows_publish(process);
+	return hr;
 }
 
 HRESULT cordbmem_process_add_patch(struct cordbmem_process *process, CORDB_ADDRESS address,

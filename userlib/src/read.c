@@ -190,8 +190,7 @@ static inline bool read_shown(struct cordbmem_process *process, uint64_t address
 	uint64_t view;
 
 	/* (Nothing to read is more than any page has.) */
-	if (!windows || !address || size - 1 >= WINDOW_PAGE - address % WINDOW_PAGE || !buffer ||
-	    !process_usable(process))
+	if (!windows || !address || size - 1 >= WINDOW_PAGE - address % WINDOW_PAGE || !buffer)
 		return false;
 	view = patches_begin(&process->patches);
 	return window_read_page(windows, address, buffer, size) &&
@@ -199,26 +198,28 @@ static inline bool read_shown(struct cordbmem_process *process, uint64_t address
 	       (!coreclr_of(process) || !memchr(buffer, 0xCC, size));
 }
 
-static inline bool has_trap(uint64_t word)
+static inline __attribute__((always_inline)) bool has_trap(const BYTE *bytes, size_t size)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
-	uint64_t x = word ^ 0xCC * ones;
+	uint64_t word = 0, x;
 
+	memcpy(&word, bytes, size);
+	x = word ^ 0xCC * ones;
 	/* A byte of x is 0; or one above it is 1, for which asking further is only slower. */
 	return ((x - ones) & ~x & 0x80 * ones) != 0;
 }
 
 /*
  * The same for what tools read most: one aligned word, or few bytes. With a constant size a word is some
- * seventy instructions; at this speed each counts.
+ * fifty instructions; at this speed each counts.
  */
 static inline __attribute__((always_inline)) bool read_quick(struct cordbmem_process *process,
+							     _Atomic(struct windows *) *which,
 							     uint64_t address, BYTE *buffer,
 							     DWORD size, bool is_word)
 {
-	struct windows *windows =
-		atomic_load_explicit(&process->windows_fast, memory_order_acquire);
-	uint64_t view, value = 0;
+	struct windows *windows = atomic_load_explicit(which, memory_order_acquire);
+	uint64_t view;
 
 	/* One by one, as gcc makes more of an expression. */
 	if (!windows)
@@ -230,19 +231,36 @@ static inline __attribute__((always_inline)) bool read_quick(struct cordbmem_pro
 		return false;
 	if (!buffer)
 		return false;
-	if (!process_usable(process))
-		return false;
-	view = patches_begin(&process->patches);
-	if (!window_read_quick(windows, address, is_word ? (void *)&value : buffer, size, is_word))
+	/* Where there were no patches, there still must be none when it was read. */
+	view = which == &process->windows_word ? 0 : patches_begin(&process->patches);
+	if (!window_read_quick(windows, address, buffer, size, is_word))
 		return false;
 	/* A word is in one granule, as its first byte is. */
 	if (!patches_clear(&process->patches, view, address, is_word ? 1 : size))
 		return false;
-	if (coreclr_of(process) && (is_word ? has_trap(value) : memchr(buffer, 0xCC, size) != NULL))
-		return false;
-	if (is_word)
-		memcpy(buffer, &value, size);
-	return true;
+	return !coreclr_of(process) ||
+	       !(is_word ? has_trap(buffer, size) : memchr(buffer, 0xCC, size) != NULL);
+}
+
+static inline __attribute__((always_inline)) bool read_few(struct cordbmem_process *process,
+							   uint64_t address, BYTE *buffer,
+							   DWORD size)
+{
+	return read_quick(process, &process->windows_fast, address, buffer, size, false);
+}
+
+/* One that is constant, 4 or 8. */
+static inline __attribute__((always_inline)) bool read_word(struct cordbmem_process *process,
+							    uint64_t address, BYTE *buffer,
+							    DWORD size)
+{
+	return read_quick(process, &process->windows_fast, address, buffer, size, true);
+}
+
+static inline __attribute__((always_inline)) bool read_word_unpatched(
+	struct cordbmem_process *process, uint64_t address, BYTE *buffer, DWORD size)
+{
+	return read_quick(process, &process->windows_word, address, buffer, size, true);
 }
 
 static inline bool is_few(DWORD size)
@@ -279,10 +297,9 @@ size_t read_fast(struct cordbmem_scatter *elements, size_t count)
 
 		if (!e->process)
 			break;
-		if (!(is_few(e->size)
-			      ? read_quick(e->process, e->address, e->buffer, e->size, false)
-		      : e->size == 8 ? read_quick(e->process, e->address, e->buffer, 8, true)
-				     : false) &&
+		if (!(is_few(e->size) ? read_few(e->process, e->address, e->buffer, e->size)
+		      : e->size == 8  ? read_word(e->process, e->address, e->buffer, 8)
+				      : false) &&
 		    !read_shown(e->process, e->address, e->buffer, e->size))
 			break;
 		e->result = S_OK;
@@ -296,8 +313,8 @@ static __attribute__((noinline)) HRESULT read_other(struct cordbmem_process *pro
 						    CORDB_ADDRESS address, DWORD size,
 						    BYTE buffer[], SIZE_T *read)
 {
-	if (!process || !(is_few(size) ? read_quick(process, address, buffer, size, false)
-			  : size == 4  ? read_quick(process, address, buffer, 4, true)
+	if (!process || !(is_few(size) ? read_few(process, address, buffer, size)
+			  : size == 4  ? read_word(process, address, buffer, 4)
 				       : false))
 		return read_memory(process, address, size, buffer, read);
 	if (read)
@@ -305,11 +322,25 @@ static __attribute__((noinline)) HRESULT read_other(struct cordbmem_process *pro
 	return S_OK;
 }
 
+/* A word, where there are patches, or where it is in no window. */
+static __attribute__((noinline)) HRESULT read_other_word(struct cordbmem_process *process,
+							 CORDB_ADDRESS address, BYTE buffer[],
+							 SIZE_T *read)
+{
+	if (!process || !read_word(process, address, buffer, 8))
+		return read_memory(process, address, 8, buffer, read);
+	if (read)
+		*read = 8;
+	return S_OK;
+}
+
 HRESULT cordbmem_ReadMemory(struct cordbmem_process *process, CORDB_ADDRESS address, DWORD size,
 			    BYTE buffer[], SIZE_T *read)
 {
-	if (size != 8 || !process || !read_quick(process, address, buffer, 8, true))
+	if (size != 8)
 		return read_other(process, address, size, buffer, read);
+	if (!process || !read_word_unpatched(process, address, buffer, 8))
+		return read_other_word(process, address, buffer, read);
 	if (read)
 		*read = 8;
 	return S_OK;

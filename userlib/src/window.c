@@ -46,13 +46,31 @@ static int mode_of(const struct cordbmem_process *process)
 	return atomic_load_explicit(&process->window_mode, memory_order_relaxed);
 }
 
-/* What the fast path of ReadMemory uses; it knows no modes. */
-static void publish(struct cordbmem_process *process)
+static bool is_quiet(struct cordbmem_process *process)
 {
-	bool automatic = mode_of(process) == CORDBMEM_WINDOWS_AUTO;
+	return process_usable(process) &&
+	       atomic_load(&process->window_mode) == CORDBMEM_WINDOWS_AUTO;
+}
 
-	atomic_store_explicit(&process->windows_fast, automatic ? windows_of(process) : NULL,
-			      memory_order_release);
+static bool has_patches(struct cordbmem_process *process)
+{
+	return atomic_load(&process->patches.sequence) != 0;
+}
+
+void windows_publish(struct cordbmem_process *process)
+{
+	bool quiet, patched;
+
+	/* Whoever is overtaken by a change sees it here. */
+	do {
+		struct windows *fast;
+
+		quiet = is_quiet(process);
+		patched = has_patches(process);
+		fast = quiet ? windows_of(process) : NULL;
+		atomic_store(&process->windows_fast, fast);
+		atomic_store(&process->windows_word, patched ? NULL : fast);
+	} while (quiet != is_quiet(process) || patched != has_patches(process));
 }
 
 static uint64_t now_ns(void)
@@ -248,7 +266,7 @@ static struct windows *windows_make(struct cordbmem_process *process)
 		munmap(windows, sizeof(*windows));
 		return expected;
 	}
-	publish(process);
+	windows_publish(process);
 	return windows;
 }
 
@@ -566,7 +584,6 @@ void windows_close(struct cordbmem_process *process)
 	/* Somebody who is populating may take as long as the target likes. */
 	if (!windows || pthread_mutex_trylock(&windows->lock) != 0)
 		return;
-	atomic_store_explicit(&process->windows_fast, NULL, memory_order_release);
 	close_all(windows);
 	pthread_mutex_unlock(&windows->lock);
 }
@@ -616,7 +633,7 @@ HRESULT cordbmem_process_set_windows(struct cordbmem_process *process, enum cord
 		return E_OUTOFMEMORY;
 	pthread_mutex_lock(&windows->lock);
 	atomic_store(&process->window_mode, mode);
-	publish(process);
+	windows_publish(process);
 	if (mode == CORDBMEM_WINDOWS_OFF)
 		close_all(windows);
 	pthread_mutex_unlock(&windows->lock);

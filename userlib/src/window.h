@@ -203,7 +203,7 @@ static inline __attribute__((always_inline)) bool window_read_quick(struct windo
 	const BYTE *from;
 	uint32_t word;
 
-	if ((uint32_t)key != block + 1)
+	if ((uint32_t)key != (uint32_t)block + 1)
 		return false;
 	state = &slot->state[offset / WINDOW_PAGE];
 	from = slot->data + offset;
@@ -229,6 +229,12 @@ size_t window_read(struct cordbmem_process *process, uint64_t address, BYTE *to,
 
 /* A range is not in a window: is it time for one? True: it is there now, some of it at least. */
 bool window_missed(struct cordbmem_process *process, uint64_t address, size_t size);
+
+/*
+ * Tells the fast paths of ReadMemory what they may use, as they look at nothing else: to be called after each change of the
+ * handle's state, of the mode, and after patches were added.
+ */
+void windows_publish(struct cordbmem_process *process);
 
 /* Lets go of the target, unless somebody is populating: then with the handle. Readers may be under way. */
 void windows_close(struct cordbmem_process *process);
