@@ -86,6 +86,7 @@ PAIR(merged, take_offline); PAIR(disk_file, take_offline);
 /* (Not hugetlb: 6.12 spins in its own sysctl when the pool grows after a page of it went offline.) */
 PAIR(anonymous, poison); PAIR(tmpfs_file, poison); PAIR(huge, poison);
 PAIR(anonymous, to_other_node); PAIR(tmpfs_file, to_other_node); PAIR(private_file, to_other_node);
+PAIR(tmpfs_file, numa_hint); PAIR(memfd, numa_hint);
 PAIR(anonymous, compact); PAIR(tmpfs_file, compact); PAIR(merged, compact); PAIR(huge, compact);
 PAIR(small_pages, collapse); PAIR(small_pages, collapse_anew);
 PAIR(huge, split); PAIR(huge_file, split);

@@ -2,13 +2,16 @@
 /* What can happen to a target's memory. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <linux/userfaultfd.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -280,6 +283,52 @@ FROM_OUTSIDE(to_other_node)
 	return 0;
 }
 
+static long faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_minflt;
+}
+
+static void *do_nothing(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
+/*
+ * Who has run for long enough has its pages taken away, to see by the faults where they are used. Of one thread only
+ * those pages of which another node is the home; and of shared memory, on Linux 6.1, only where a policy says so.
+ */
+IN_TARGET(numa_hint)
+{
+	const int policy = MPOL_BIND | MPOL_F_NUMA_BALANCING;
+	const volatile uint8_t *page = victims();
+	const double end = seconds() + 60;
+	const unsigned long nodes = 3;
+	pthread_t other;
+	long before;
+
+	if (access("/sys/devices/system/node/node1", F_OK) ||
+	    file_number("/proc/sys/kernel/numa_balancing", 0) != 1)
+		return NOT_HERE;
+	if (syscall(SYS_mbind, subject->memory, size(), policy, &nodes, 8, 0))
+		return errno;
+	if (pthread_create(&other, NULL, do_nothing, NULL))
+		return EAGAIN;
+	do {
+		if (seconds() > end)
+			return ETIMEDOUT;
+		before = faults();
+		for (int i = 0; i < 1000000; i++)
+			(void)*page;
+		/* Whichever page the first fault was for: all were taken away at once. */
+	} while (faults() == before);
+	return 0;
+}
+
 FROM_OUTSIDE(compact)
 {
 	int error = file_write(COMPACT, "1");
@@ -481,6 +530,7 @@ const struct event take_huge_offline = { INSIDE(take_offline), .tolerated = EBUS
 const struct event page_huge_out = { INSIDE(page_out), .tolerated = EBUSY, .swap = true };
 const struct event poison = { INSIDE(poison) };
 const struct event to_other_node = { OUTSIDE(to_other_node), .replaces = true };
+const struct event numa_hint = { INSIDE(numa_hint), .replaces = true };
 const struct event compact = { OUTSIDE(compact) };
 /* References stand in the way of these two; the window's pages are not let go for them. */
 const struct event collapse = { INSIDE(collapse), .tolerated = EAGAIN };

@@ -57,7 +57,7 @@ extern const struct event write_in_place, poke, write_from_outside, unmap, unmap
 	fork_and_write, fork_and_child_writes, fork_exit_and_write, truncate_file,
 	truncate_and_extend, punch_hole, write_to_file, remove_pages, forget_writes, collapse,
 	collapse_anew, split, take_offline, take_huge_offline, page_huge_out, to_other_node,
-	compact, poison, merge, unmerge, userfault_copy, leave, exec;
+	numa_hint, compact, poison, merge, unmerge, userfault_copy, leave, exec;
 
 /* Shared with the target. */
 struct subject {
