@@ -47,15 +47,15 @@ static double cost_of_one(const struct debuggee *debuggee)
 /* The program beside this one, for a second. */
 static pid_t start_sampler(pid_t target, const char *door)
 {
-	char path[PATH_MAX], number[32];
-	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 32);
+	char folder[PATH_MAX], path[PATH_MAX + 16], number[32];
+	ssize_t length = readlink("/proc/self/exe", folder, sizeof(folder) - 1);
 	pid_t pid;
 
 	if (length < 0)
 		give_up("/proc/self/exe");
-	path[length] = 0;
-	*strrchr(path, '/') = 0;
-	strcpy(strrchr(path, '/'), "/cordbmem");
+	folder[length] = 0;
+	*strrchr(folder, '/') = 0;
+	snprintf(path, sizeof(path), "%s/../cordbmem", folder);
 	snprintf(number, sizeof(number), "%d", target);
 	pid = fork();
 	if (pid == 0) {

@@ -206,7 +206,7 @@ static void write_code(struct forge *f)
 {
 	for (size_t i = 0; i < f->code_size; i++)
 		f->code[i] = (BYTE)(1 + (i * 37 + i / 251) % 199);
-	f->original = malloc(f->code_size);
+	f->original = f->code_size ? malloc(f->code_size) : NULL;
 	if (!f->original)
 		err(1, "malloc");
 	memcpy(f->original, f->code, f->code_size);

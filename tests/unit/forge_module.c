@@ -148,7 +148,7 @@ void forge_module_write(BYTE *image, const struct forge_module_plan *plan)
 	Elf64_Sym *symbols = (Elf64_Sym *)(void *)(image + FORGE_SYMBOLS_AT);
 	char *strings = (char *)image + FORGE_STRINGS_AT;
 	uint32_t *hash = (uint32_t *)(void *)(image + FORGE_HASH_AT);
-	size_t order[SYMBOLS_MAX], at = 1;
+	size_t order[SYMBOLS_MAX] = { 0 }, at = 1;
 
 	if (plan->count > SYMBOLS_MAX)
 		errx(1, "too many symbols to forge");

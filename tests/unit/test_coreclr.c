@@ -208,17 +208,22 @@ static void check_version(struct forge *f, const char *version)
 	cordbmem_process_free(process);
 }
 
+static void set_mark(struct forge *f, const char *text)
+{
+	memcpy(f->mark, text, strlen(text) + 1);
+}
+
 static void version_is_optional_and_bounded(void **state)
 {
 	struct forge *f = forge_start(NULL);
 	char longest[64];
 
 	(void)state;
-	strcpy(f->mark, "@(#)Versio");
+	set_mark(f, "@(#)Versio");
 	check_version(f, "");
-	strcpy(f->mark, "@(#)Version \x1b[31m");
+	set_mark(f, "@(#)Version \x1b[31m");
 	check_version(f, "");
-	strcpy(f->mark, "@(#)Version ");
+	set_mark(f, "@(#)Version ");
 	memset(f->mark + 12, '7', 200);
 	memset(longest, '7', sizeof(longest));
 	longest[63] = 0;
