@@ -296,7 +296,8 @@ TEST_F(limit, of_time_ends_for_pages_that_are_read_too)
 	EXPECT_EQ(0, count_valid(&w));
 	EXPECT_EQ(0, call_sync(w.fd));
 	EXPECT_EQ(0, window_stats(&w).pages);
-	EXPECT_EQ(PAGES, window_stats(&w).evicted);
+	/* Where the time was up just before the last look, that look had some mapped again. */
+	EXPECT_LE(PAGES, window_stats(&w).evicted);
 	/* Whoever wants them again has them again. */
 	EXPECT_TRUE(page_is_true(&w, 7));
 	EXPECT_EQ(PAGES, window_fill(&w));
