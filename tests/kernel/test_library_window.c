@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -325,10 +326,11 @@ TEST_F_TIMEOUT(windows, a_restless_page_is_left_to_plain_reads, 120)
 		child_call(&self->target, drop_page, (long)at);
 		ASSERT_EQ(0, word_at(self->process, at));
 		/* On a busy machine a page can have 10 ms of rest between two of these. */
-		slow += seconds() - begin > 0.005;
+		slow += seconds() - begin > 0.009;
 	}
-	EXPECT_GT(150 + 2 * slow, stats_of(self->process).populates)
-	TH_LOG("%lu slow ones", (unsigned long)slow);
+	if (slow > 150)
+		SKIP(return, "a machine too busy to tell: %lu slow rounds", (unsigned long)slow);
+	EXPECT_GT(150 + 2 * slow, stats_of(self->process).populates);
 }
 
 TEST_F(windows, a_child_of_fork_reads_without_them)
@@ -566,6 +568,41 @@ TEST_F(windows, are_not_read_once_the_end_was_noticed)
 		EXPECT_EQ(CORDBG_E_OBJECT_NEUTERED, element.result);
 	}
 	kill((pid_t)sharer, SIGKILL);
+}
+
+static struct cordbmem_process *closed;
+static atomic_bool may_close;
+
+static void *close_it(void *unused)
+{
+	while (!may_close)
+		;
+	cordbmem_process_close(closed);
+	return unused;
+}
+
+/* Whoever has heard of the close from one call reads nothing by the next. */
+TEST_F(windows, are_not_read_once_the_close_was_noticed)
+{
+	double end = seconds() + 8;
+	pthread_t closer;
+	uint64_t word;
+
+	for (int round = 0; round < 1000 && seconds() < end; round++) {
+		ASSERT_EQ(S_OK, cordbmem_process_open(self->target.pid, NULL, &closed, NULL));
+		for (int i = 0; i < 5; i++)
+			word_at(closed, self->address);
+		may_close = false;
+		ASSERT_EQ(0, pthread_create(&closer, NULL, close_it, NULL));
+		may_close = true;
+		while (cordbmem_process_add_patches(closed, NULL, 0) == S_OK)
+			;
+		EXPECT_EQ(CORDBG_E_OBJECT_NEUTERED,
+			  cordbmem_ReadMemory(closed, self->address, 8, (BYTE *)&word, NULL))
+		TH_LOG("in round %d", round);
+		pthread_join(closer, NULL);
+		cordbmem_process_free(closed);
+	}
 }
 
 TEST_F(windows, close_lets_go_of_the_target)

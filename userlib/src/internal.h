@@ -49,9 +49,9 @@ struct cordbmem_process {
 	/* window.h. NULL until a read could have used one; lives on */
 	_Atomic(struct windows *) windows;
 	_Atomic(int) window_mode; /* enum cordbmem_windows */
-	/* The same, or NULL if the handle is not usable, or the mode not AUTO. See windows_publish(). */
+	/* The same if the handle is usable and the mode is AUTO. See windows_publish() and windows_never(). */
 	_Atomic(struct windows *) windows_fast;
-	_Atomic(struct windows *) windows_word; /* or if there were patches */
+	_Atomic(struct windows *) windows_word; /* likewise, if there never were patches */
 
 	struct patches patches; /* starts a cache line */
 };

@@ -137,10 +137,10 @@ HRESULT cordbmem_process_close(struct cordbmem_process *process)
 
 	if (!process)
 		return S_OK;
+	windows_never(process);
 	if (atomic_exchange(&process->state, STATE_CLOSED) == STATE_CLOSED)
 		return CORDBG_E_OBJECT_NEUTERED;
 
-	windows_publish(process);
 	windows_close(process);
 	/* Without a spare fd number the files stay until the handle is freed. */
 	placeholder = eventfd(0, EFD_CLOEXEC);
@@ -178,10 +178,10 @@ HRESULT process_notice_gone(struct cordbmem_process *process)
 {
 	int state = STATE_ALIVE;
 
-	if (!atomic_compare_exchange_strong(&process->state, &state, STATE_GONE))
-		return CORDBG_E_OBJECT_NEUTERED;
-	windows_publish(process);
-	return CORDBG_E_PROCESS_TERMINATED;
+	windows_never(process);
+	if (atomic_compare_exchange_strong(&process->state, &state, STATE_GONE))
+		return CORDBG_E_PROCESS_TERMINATED;
+	return CORDBG_E_OBJECT_NEUTERED;
 }
 
 int cordbmem_process_is_alive(struct cordbmem_process *process)

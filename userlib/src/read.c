@@ -190,7 +190,8 @@ static inline bool read_shown(struct cordbmem_process *process, uint64_t address
 	uint64_t view;
 
 	/* (Nothing to read is more than any page has.) */
-	if (!windows || !address || size - 1 >= WINDOW_PAGE - address % WINDOW_PAGE || !buffer)
+	if (!windows_are_there(windows) || !address ||
+	    size - 1 >= WINDOW_PAGE - address % WINDOW_PAGE || !buffer)
 		return false;
 	view = patches_begin(&process->patches);
 	return window_read_page(windows, address, buffer, size) &&
@@ -222,7 +223,7 @@ static inline __attribute__((always_inline)) bool read_quick(struct cordbmem_pro
 	uint64_t view;
 
 	/* One by one, as gcc makes more of an expression. */
-	if (!windows)
+	if (!windows_are_there(windows))
 		return false;
 	if (!address)
 		return false;

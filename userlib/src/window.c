@@ -38,7 +38,7 @@
 
 static struct windows *windows_of(const struct cordbmem_process *process)
 {
-	return atomic_load_explicit(&process->windows, memory_order_acquire);
+	return atomic_load(&process->windows);
 }
 
 static int mode_of(const struct cordbmem_process *process)
@@ -46,10 +46,9 @@ static int mode_of(const struct cordbmem_process *process)
 	return atomic_load_explicit(&process->window_mode, memory_order_relaxed);
 }
 
-static bool is_quiet(struct cordbmem_process *process)
+static bool is_automatic(struct cordbmem_process *process)
 {
-	return process_usable(process) &&
-	       atomic_load(&process->window_mode) == CORDBMEM_WINDOWS_AUTO;
+	return atomic_load(&process->window_mode) == CORDBMEM_WINDOWS_AUTO;
 }
 
 static bool has_patches(struct cordbmem_process *process)
@@ -57,20 +56,36 @@ static bool has_patches(struct cordbmem_process *process)
 	return atomic_load(&process->patches.sequence) != 0;
 }
 
+static void tell(_Atomic(struct windows *) *pointer, struct windows *windows)
+{
+	struct windows *old = atomic_load(pointer);
+
+	/* Readers share the line, so it is left alone when there is nothing new. */
+	while (old != WINDOWS_NEVER && old != windows &&
+	       !atomic_compare_exchange_weak(pointer, &old, windows))
+		;
+}
+
 void windows_publish(struct cordbmem_process *process)
 {
-	bool quiet, patched;
+	struct windows *windows;
+	bool automatic, patched;
 
 	/* Whoever is overtaken by a change sees it here. */
 	do {
-		struct windows *fast;
-
-		quiet = is_quiet(process);
+		windows = windows_of(process);
+		automatic = is_automatic(process);
 		patched = has_patches(process);
-		fast = quiet ? windows_of(process) : NULL;
-		atomic_store(&process->windows_fast, fast);
-		atomic_store(&process->windows_word, patched ? NULL : fast);
-	} while (quiet != is_quiet(process) || patched != has_patches(process));
+		tell(&process->windows_fast, automatic ? windows : NULL);
+		tell(&process->windows_word, automatic && !patched ? windows : NULL);
+	} while (windows != windows_of(process) || automatic != is_automatic(process) ||
+		 patched != has_patches(process));
+}
+
+void windows_never(struct cordbmem_process *process)
+{
+	atomic_store(&process->windows_fast, WINDOWS_NEVER);
+	atomic_store(&process->windows_word, WINDOWS_NEVER);
 }
 
 static uint64_t now_ns(void)
@@ -667,8 +682,6 @@ HRESULT cordbmem_process_pin_window(struct cordbmem_process *process, CORDB_ADDR
 		return hr;
 	if (!size || address + size < address || address + size > ADDRESS_END)
 		return E_INVALIDARG;
-	if (mode_of(process) == CORDBMEM_WINDOWS_OFF)
-		return E_NOTIMPL;
 	windows = windows_of(process);
 	if (!windows)
 		windows = windows_make(process);
@@ -679,8 +692,11 @@ HRESULT cordbmem_process_pin_window(struct cordbmem_process *process, CORDB_ADDR
 
 	pthread_mutex_lock(&windows->lock);
 	count = atomic_load(&windows->pin_count);
-	if (count == WINDOW_PINS ||
-	    ((address + size - 1) >> WINDOW_SHIFT) - (address >> WINDOW_SHIFT) >= WINDOW_LIVE) {
+	if (mode_of(process) == CORDBMEM_WINDOWS_OFF) {
+		hr = E_NOTIMPL;
+	} else if (count == WINDOW_PINS ||
+		   ((address + size - 1) >> WINDOW_SHIFT) - (address >> WINDOW_SHIFT) >=
+			   WINDOW_LIVE) {
 		hr = E_OUTOFMEMORY;
 	} else {
 		/* There may be no place for a window, and no call that says why not. */

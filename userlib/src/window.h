@@ -232,9 +232,21 @@ bool window_missed(struct cordbmem_process *process, uint64_t address, size_t si
 
 /*
  * Tells the fast paths of ReadMemory what they may use, as they look at nothing else: to be called after each change of the
- * handle's state, of the mode, and after patches were added.
+ * mode, and after patches were added.
  */
 void windows_publish(struct cordbmem_process *process);
+
+/*
+ * They may use nothing any more: to be called before the handle's state is made something else than alive, so that whoever
+ * has seen that state reads nothing from then on.
+ */
+void windows_never(struct cordbmem_process *process);
+#define WINDOWS_NEVER ((struct windows *)1)
+
+static inline bool windows_are_there(const struct windows *fast)
+{
+	return (uintptr_t)fast > (uintptr_t)WINDOWS_NEVER;
+}
 
 /* Lets go of the target, unless somebody is populating: then with the handle. Readers may be under way. */
 void windows_close(struct cordbmem_process *process);

@@ -236,7 +236,8 @@ CORDBMEM_API HRESULT cordbmem_process_open(pid_t pid, const struct cordbmem_opti
  * @process: handle; NULL is allowed
  *
  * Every later call on the handle returns CORDBG_E_OBJECT_NEUTERED and writes no
- * output. A call that another thread is in may still complete or return that.
+ * output. A call that another thread is in may still complete or return that,
+ * and may have written some output.
  * The files behind the handle are released; the fd numbers stay taken until
  * cordbmem_process_free, so that no such thread can meet a stranger's file.
  *
@@ -340,7 +341,8 @@ CORDBMEM_API HRESULT cordbmem_process_explain(struct cordbmem_process *process,
  * ranges are not atomic.
  *
  * The checks come in this order:
- * * CORDBG_E_OBJECT_NEUTERED: closed, or gone and noticed; @read is not written
+ * * CORDBG_E_OBJECT_NEUTERED: closed, or gone and noticed; @read is not written,
+ *   and @buffer only if that came during the call
  * * S_OK for @size 0: nothing else is looked at, @read is not written
  * * E_INVALIDARG: @buffer is NULL or @address is 0; @read is not written
  * * CORDBG_E_PROCESS_TERMINATED: the process is gone, *@read = 0
