@@ -557,6 +557,7 @@ int main(void)
 	status_port = open_port("status");
 	if (out.port < 0 || err.port < 0 || status_port < 0)
 		give_up("cannot open", "the virtio ports");
+	say("up");
 	if (module >= 0)
 		insert(module, MODULE ".ko");
 
