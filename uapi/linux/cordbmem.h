@@ -65,7 +65,8 @@
  * A read stops at the first byte it cannot have. If it had at least one byte
  * by then, it succeeded: the count of bytes is exact, and the member "error"
  * says why it is short. Bytes of the buffer past the count are undefined
- * only up to the requested length, and untouched beyond it.
+ * only up to the requested length, and untouched beyond it. So are the bytes of
+ * a read of the caller's own memory whose buffer overlaps what is read.
  *
  * Every read of a target (READ, each element of READV, each read of a target fd)
  * fires the tracepoint cordbmem:cordbmem_read. What is refused before the
