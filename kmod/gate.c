@@ -187,9 +187,10 @@ struct cordbmem_target *cordbmem_gate_pid(struct pid *pid)
 {
 	struct cordbmem_target *target;
 	struct task_struct *task;
+	unsigned long patience = jiffies + HZ / 4;
 	int tries;
 
-	for (tries = 0; tries < 100; tries++) {
+	for (tries = 0; tries < 100 || time_before(jiffies, patience); tries++) {
 		task = gate_task(pid);
 		if (!task)
 			return ERR_PTR(-ESRCH);
@@ -199,6 +200,7 @@ struct cordbmem_target *cordbmem_gate_pid(struct pid *pid)
 			return target;
 		if (fatal_signal_pending(current))
 			return ERR_PTR(-EINTR);
+		cond_resched();
 	}
 	/* A target that does nothing but execve is not there long enough. */
 	return ERR_PTR(-ESRCH);
