@@ -448,7 +448,8 @@ TEST(two_processes_that_show_each_others_windows_go_on)
 	for (int me = 0; me < 2; me++) {
 		TH_LOG("%ld words accepted", mirrors->accepted[me]);
 		EXPECT_EQ(0, mirrors->wrong[me]);
-		EXPECT_LT(100, mirrors->accepted[me]);
+		/* An emulated machine may let one of them hardly run. */
+		EXPECT_LT(0, mirrors->accepted[me]);
 		child_end(&children[me]);
 	}
 }
