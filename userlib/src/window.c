@@ -43,12 +43,7 @@ static struct windows *windows_of(const struct cordbmem_process *process)
 
 static int mode_of(const struct cordbmem_process *process)
 {
-	return atomic_load_explicit(&process->window_mode, memory_order_relaxed);
-}
-
-static bool is_automatic(struct cordbmem_process *process)
-{
-	return atomic_load(&process->window_mode) == CORDBMEM_WINDOWS_AUTO;
+	return atomic_load(&process->window_mode);
 }
 
 static bool has_patches(struct cordbmem_process *process)
@@ -70,15 +65,17 @@ void windows_publish(struct cordbmem_process *process)
 {
 	struct windows *windows;
 	bool automatic, patched;
+	int mode;
 
 	/* Whoever is overtaken by a change sees it here. */
 	do {
 		windows = windows_of(process);
-		automatic = is_automatic(process);
+		mode = mode_of(process);
 		patched = has_patches(process);
+		automatic = mode == CORDBMEM_WINDOWS_AUTO;
 		tell(&process->windows_fast, automatic ? windows : NULL);
 		tell(&process->windows_word, automatic && !patched ? windows : NULL);
-	} while (windows != windows_of(process) || automatic != is_automatic(process) ||
+	} while (windows != windows_of(process) || mode != mode_of(process) ||
 		 patched != has_patches(process));
 }
 
