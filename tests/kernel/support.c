@@ -100,6 +100,13 @@ double seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
+void *wait_for_ever(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
 bool kernel_at_least(int major, int minor)
 {
 	struct utsname name;

@@ -39,6 +39,9 @@ void wait_for_state(pid_t pid, char state);
 
 double seconds(void);
 
+/* What a thread runs that shall only be there. */
+void *wait_for_ever(void *unused);
+
 /* Kernel at least major.minor? */
 bool kernel_at_least(int major, int minor);
 

@@ -358,13 +358,6 @@ static struct shared {
 	int step_error; /* why a row cannot be asked on this kernel */
 } * shared;
 
-static void *wait_for_ever(void *unused)
-{
-	for (;;)
-		pause();
-	return unused;
-}
-
 static int zombie_leader(void)
 {
 	pthread_t thread;

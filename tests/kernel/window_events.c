@@ -291,13 +291,6 @@ static long faults(void)
 	return usage.ru_minflt;
 }
 
-static void *do_nothing(void *unused)
-{
-	for (;;)
-		pause();
-	return unused;
-}
-
 /*
  * Who has run for long enough has its pages taken away, to see by the faults where they are used. Of one thread only
  * those pages of which another node is the home; and of shared memory, on Linux 6.1, only where a policy says so.
@@ -316,7 +309,7 @@ IN_TARGET(numa_hint)
 		return NOT_HERE;
 	if (syscall(SYS_mbind, subject->memory, size(), policy, &nodes, 8, 0))
 		return errno;
-	if (pthread_create(&other, NULL, do_nothing, NULL))
+	if (pthread_create(&other, NULL, wait_for_ever, NULL))
 		return EAGAIN;
 	do {
 		if (seconds() > end)
