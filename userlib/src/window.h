@@ -60,7 +60,7 @@ struct window_slot {
 };
 
 struct window_heat {
-	_Atomic(uint64_t) count; /* see window.c */
+	_Atomic(uint64_t) count; /* see window_heat.c */
 	_Atomic(uint64_t) filled_at;
 };
 
