@@ -286,6 +286,13 @@ static void make_links(void)
 			give_up("cannot link", links[i][1]);
 }
 
+/* An emulated CPU of a machine with other things to do clears a huge page for more than the 20 s that mean a lockup. */
+static void be_patient(void)
+{
+	write_file("/proc/sys/kernel/watchdog_thresh", "30"); /* half of a soft lockup */
+	write_file("/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout", "60");
+}
+
 static void loopback_up(void)
 {
 	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
@@ -549,6 +556,7 @@ int main(void)
 	module = openat(vm_folder, MODULE ".ko", O_RDONLY | O_CLOEXEC);
 	build_root();
 	make_links();
+	be_patient();
 	sethostname("vm", 2);
 	loopback_up();
 
