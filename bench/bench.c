@@ -161,6 +161,7 @@ static void reads(void)
 		run_case(b, &warm, ELEMENT, 1, patches[i]);
 		run_case(b, &beside, ELEMENT, 1, patches[i]);
 		run_case(b, &beside, 8, 1, patches[i]);
+		run_case(b, &beside, ELEMENT, 64, patches[i]);
 	}
 	first_touch(b);
 

@@ -225,6 +225,8 @@ static int window_goals(void)
 		"scattered ReadMemory of 64 x 64 B by window / process_vm_readv with 64 iovecs",
 		figure("warm", 64, 64, 0, method), figure("warm", 64, 64, 0, "process_vm_readv"),
 		1.0 / 40);
+	missed += goal("the same, patches elsewhere", figure("beside", 64, 64, 100, method),
+		       figure("warm", 64, 64, 0, "process_vm_readv"), 1.0 / 20);
 	for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
 		printf("%s: ", firsts[i]);
 		missed += goal("first touch of 1 MiB / process_vm_readv",

@@ -152,3 +152,12 @@ void own_tmpfs_gone(void)
 	umount2(tmpfs_path, MNT_DETACH);
 	rmdir(tmpfs_path);
 }
+
+uint64_t seed_of_run(void)
+{
+	const char *text = getenv("CORDBMEM_SEED");
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return text ? strtoull(text, NULL, 0) : (uint64_t)now.tv_nsec ^ (uint64_t)now.tv_sec << 20;
+}

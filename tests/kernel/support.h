@@ -39,6 +39,9 @@ void wait_for_state(pid_t pid, char state);
 
 double seconds(void);
 
+/* CORDBMEM_SEED of the environment, else another one each time. */
+uint64_t seed_of_run(void);
+
 /* What a thread runs that shall only be there. */
 void *wait_for_ever(void *unused);
 

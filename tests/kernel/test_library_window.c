@@ -368,26 +368,6 @@ TEST_F(windows, checked_reads_agree)
 	EXPECT_EQ(0, stats_of(self->process).mismatches);
 }
 
-TEST_F(windows, scattered_reads_use_them)
-{
-	struct cordbmem_scatter elements[64];
-	uint64_t words[64];
-
-	for (int round = 0; round < 4; round++) {
-		for (size_t i = 0; i < ARRAY_SIZE(elements); i++)
-			elements[i] = (struct cordbmem_scatter){
-				.process = self->process,
-				.address = self->address + i * 3 * PAGE,
-				.buffer = (BYTE *)&words[i],
-				.size = 8,
-			};
-		ASSERT_EQ(S_OK, cordbmem_read_scatter(elements, ARRAY_SIZE(elements)));
-		for (size_t i = 0; i < ARRAY_SIZE(elements); i++)
-			ASSERT_EQ(8, pattern_check(&words[i], 8, SEED, elements[i].address));
-	}
-	EXPECT_LE(64, stats_of(self->process).pages);
-}
-
 #define BLOCKS 40
 #define BLOCK_SIZE ((uint64_t)64 << 30)
 

@@ -409,15 +409,6 @@ static bool enough(void)
 	return storm->accepted >= ENOUGH;
 }
 
-static uint64_t seed_of_run(void)
-{
-	const char *text = getenv("CORDBMEM_SEED");
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return text ? strtoull(text, NULL, 0) : (uint64_t)now.tv_nsec ^ (uint64_t)now.tv_sec << 20;
-}
-
 FIXTURE(storm)
 {
 	int device;

@@ -259,6 +259,22 @@ static void registered_trap_byte_stays_where_memory_has_none(void **state)
 
 /* ---- other readers --------------------------------------------------------- */
 
+static void check_scattered(const struct cordbmem_scatter *elements, size_t count,
+			    const struct forge *forge, size_t bad)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (i == bad) {
+			assert_hr(CORDBG_E_READVIRTUAL_FAILURE, elements[i].result);
+			assert_int_equal(0, elements[i].read);
+			continue;
+		}
+		assert_hr(S_OK, elements[i].result);
+		assert_int_equal(64, elements[i].read);
+		assert_memory_equal(forge->original + 100 * i, elements[i].buffer, 64);
+	}
+}
+
+/* More than once: what is read again and again comes from windows where there are any. */
 static void scattered_reads_are_masked(void **state)
 {
 	struct managed *m = *state;
@@ -268,29 +284,24 @@ static void scattered_reads_are_masked(void **state)
 	static BYTE bytes[60][64];
 
 	for (size_t i = 0; i < 60; i++) {
-		struct forge *forge = i % 2 ? other : m->forge;
+		struct forge *forge = i < 30 ? m->forge : other;
+		size_t at = 100 * (i % 30);
 
-		forge_set(forge, 100 * i + 10);
+		if (i % 3)
+			forge_set(forge, at + 10);
 		elements[i] = (struct cordbmem_scatter){
-			.process = i % 2 ? process : m->process,
-			.address = forge_code(forge, 100 * i),
+			.process = i < 30 ? m->process : process,
+			.address = forge_code(forge, at),
 			.buffer = bytes[i],
 			.size = 64,
 		};
 	}
 	elements[7].address = 4096;
-	assert_hr(CORDBG_E_READVIRTUAL_FAILURE, cordbmem_read_scatter(elements, 60));
-	for (size_t i = 0; i < 60; i++) {
-		struct forge *forge = i % 2 ? other : m->forge;
-
-		if (i == 7) {
-			assert_hr(CORDBG_E_READVIRTUAL_FAILURE, elements[i].result);
-			assert_int_equal(0, elements[i].read);
-			continue;
-		}
-		assert_hr(S_OK, elements[i].result);
-		assert_int_equal(64, elements[i].read);
-		assert_memory_equal(forge->original + 100 * i, bytes[i], 64);
+	for (int round = 0; round < 4; round++) {
+		memset(bytes, FORGE_TRAP, sizeof(bytes));
+		assert_hr(CORDBG_E_READVIRTUAL_FAILURE, cordbmem_read_scatter(elements, 60));
+		check_scattered(elements, 30, m->forge, 7);
+		check_scattered(elements + 30, 30, other, 30);
 	}
 	cordbmem_process_free(process);
 }

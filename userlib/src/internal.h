@@ -120,6 +120,8 @@ int read_registered(struct cordbmem_process *process, uint64_t address, BYTE *bu
  * from the first are read, with S_OK. Of the next it takes more to know, and its buffer is garbage.
  */
 size_t read_fast(struct cordbmem_scatter *elements, size_t count);
+/* read_alike.c: the same, for as many of the first as are alike; their processes are not NULL. count > 0 */
+size_t read_alike(struct cordbmem_scatter *elements, size_t count);
 /* Read with masking, after the checks. */
 HRESULT read_masked(struct cordbmem_process *process, uint64_t address, BYTE *buffer, size_t size,
 		    size_t *got);

@@ -148,6 +148,25 @@ static inline __attribute__((always_inline)) bool patch_filter_has(
 	return PATCH_LOAD(&filter->words[bit / 64]) >> bit % 64 & 1;
 }
 
+/* No patch touches these few bytes, if the filter is of the newest view. False tells nothing. */
+static inline __attribute__((always_inline)) bool patch_filter_clear(
+	const struct patch_filter *filter, uint64_t address, size_t size)
+{
+	uint64_t first = address >> PATCH_GRANULE_SHIFT;
+	uint64_t last = (address + size - 1) >> PATCH_GRANULE_SHIFT;
+
+	return last - first <= 1 && !patch_filter_has(filter, first) &&
+	       (last == first || !patch_filter_has(filter, last));
+}
+
+/* Is the view still the newest, after what was loaded since? */
+static inline __attribute__((always_inline)) bool patches_unchanged(const struct patches *patches,
+								    uint64_t view)
+{
+	PATCH_FENCE(memory_order_acquire);
+	return atomic_load_explicit(&patches->sequence, memory_order_relaxed) == view;
+}
+
 /*
  * The quick answer for few bytes that were read since patches_begin: true, no patch touches them. False tells
  * nothing. The view must still be the newest, and then the filter is the one that the view
@@ -158,18 +177,9 @@ static inline __attribute__((always_inline)) bool patches_clear(const struct pat
 								size_t size)
 {
 	PATCH_FENCE(memory_order_acquire);
-	if (view) {
-		/* It is there since before the first patch was. */
-		const struct patch_filter *filter = PATCH_LOAD(&patches->filter);
-		uint64_t first = address >> PATCH_GRANULE_SHIFT;
-		uint64_t last = (address + size - 1) >> PATCH_GRANULE_SHIFT;
-
-		if (last - first > 1 || patch_filter_has(filter, first) ||
-		    (last != first && patch_filter_has(filter, last)))
-			return false;
-	}
-	/* Ordered after the loads above, because they are acquires. */
-	return atomic_load_explicit(&patches->sequence, memory_order_relaxed) == view;
+	/* The filter is there since before the first patch was. */
+	return (!view || patch_filter_clear(PATCH_LOAD(&patches->filter), address, size)) &&
+	       patches_unchanged(patches, view);
 }
 
 /*

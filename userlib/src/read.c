@@ -289,15 +289,30 @@ static __attribute__((noinline)) HRESULT read_memory(struct cordbmem_process *pr
 	return hr;
 }
 
+/* The first two, of a size that read_alike() knows. For one alone it takes longer than it would without. */
+static inline bool are_alike(const struct cordbmem_scatter *e, size_t count)
+{
+	return count > 1 && e[0].size == e[1].size && e[0].process == e[1].process &&
+	       (e[0].size & (e[0].size - 1)) == 0 && e[0].size - 4 <= 64 - 4 &&
+	       (e[0].address ^ e[1].address) >> WINDOW_SHIFT == 0;
+}
+
 size_t read_fast(struct cordbmem_scatter *elements, size_t count)
 {
-	size_t done;
+	size_t done = 0;
 
-	for (done = 0; done < count; done++) {
+	while (done < count) {
 		struct cordbmem_scatter *e = &elements[done];
 
 		if (!e->process)
 			break;
+		if (are_alike(e, count - done)) {
+			size_t alike = read_alike(e, count - done);
+
+			done += alike;
+			if (alike)
+				continue;
+		}
 		if (!(is_few(e->size) ? read_few(e->process, e->address, e->buffer, e->size)
 		      : e->size == 8  ? read_word(e->process, e->address, e->buffer, 8)
 				      : false) &&
@@ -305,6 +320,7 @@ size_t read_fast(struct cordbmem_scatter *elements, size_t count)
 			break;
 		e->result = S_OK;
 		e->read = e->size;
+		done++;
 	}
 	return done;
 }

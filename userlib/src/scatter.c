@@ -155,6 +155,14 @@ static size_t batch_take(const struct batch *batch, uint32_t done,
 	return i;
 }
 
+/* It is in a window, and takes more than the fast path: a patch, two pages. No reason for a call for it and all others. */
+static bool is_shown(const struct cordbmem_scatter *e)
+{
+	struct windows *windows = e->process ? atomic_load(&e->process->windows) : NULL;
+
+	return windows && window_shows(windows, e->address);
+}
+
 HRESULT cordbmem_read_scatter(struct cordbmem_scatter *elements, size_t count)
 {
 	size_t at;
@@ -169,6 +177,10 @@ HRESULT cordbmem_read_scatter(struct cordbmem_scatter *elements, size_t count)
 		uint32_t done = 0;
 		size_t described;
 
+		if (is_shown(&elements[at])) {
+			read_alone(&elements[at++]);
+			continue;
+		}
 		described = batch_fill(&batch, elements + at, count - at);
 		if (batch.count > 1 && batch.device_fd >= 0)
 			done = batch_read(&batch);

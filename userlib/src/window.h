@@ -146,6 +146,16 @@ static inline void window_copy(BYTE *to, const BYTE *from, size_t size)
 	}
 }
 
+/* Does a window show the page now? A hint for what is the cheaper way. */
+static inline bool window_shows(struct windows *windows, uint64_t address)
+{
+	struct window_place place;
+
+	return window_find(windows, address, &place) &&
+	       __atomic_load_n(&place.slot->state[place.offset / WINDOW_PAGE], __ATOMIC_RELAXED) &
+		       CORDBMEM_WINDOW_VALID;
+}
+
 /*
  * The bytes of [address, address + size), which is within one page, by the protocol. False: nothing is
  * known of them, and to is garbage.
