@@ -42,7 +42,7 @@ static ALWAYS_INLINE void copy(BYTE *to, uintptr_t from, DWORD size, bool wide)
 	}
 }
 
-/* The first without a trap byte that CoreCLR may have set. */
+/* How many there are before the first with a byte that may be a trap of CoreCLR. */
 static size_t without_trap(const struct cordbmem_scatter *elements, size_t count, DWORD size)
 {
 	for (size_t i = 0; i < count; i++) {
