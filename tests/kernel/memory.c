@@ -42,6 +42,12 @@ void *island_pages(size_t pages)
 	return island(pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 }
 
+bool pages_at(void *address, size_t size)
+{
+	return mmap(address, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != MAP_FAILED;
+}
+
 void *island_repeated(size_t size, size_t block, int fd, int protection)
 {
 	uint8_t *memory = island_hole(size);

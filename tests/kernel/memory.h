@@ -20,6 +20,9 @@ void *island(size_t size, int protection, int flags, int fd);
 /* Private, anonymous, readable and writable. */
 void *island_pages(size_t pages);
 
+/* The same in address space that a test has chosen. False where something is mapped already, and errno set. */
+bool pages_at(void *address, size_t size);
+
 /* Address space with nothing in it. */
 void *island_hole(size_t size);
 

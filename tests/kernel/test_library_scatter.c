@@ -3,6 +3,7 @@
  * Scattered reads by windows: what elements have in common is asked once for many of them, so these are
  * about neighbours that are alike, nearly alike, or changed while they are read.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -296,11 +297,10 @@ static long map_blocks(long unused)
 {
 	(void)unused;
 	for (uint64_t block = 0; block < BLOCKS; block++) {
-		uint64_t *words = mmap(pointer(block_address(block)), PAGE, PROT_READ | PROT_WRITE,
-				       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+		uint64_t *words = pointer(block_address(block));
 
-		if (words != pointer(block_address(block)))
-			return 1;
+		if (!pages_at(words, PAGE))
+			return errno;
 		for (size_t i = 0; i < PAGE / 8; i++)
 			words[i] = block;
 	}

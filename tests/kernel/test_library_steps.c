@@ -116,8 +116,7 @@ static uint8_t *rival(void)
 static long map_rival(long unused)
 {
 	(void)unused;
-	if (mmap(rival(), SIZE, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != rival())
+	if (!pages_at(rival(), SIZE))
 		return errno;
 	memset(rival(), 0x77, SIZE);
 	return 0;

@@ -407,11 +407,10 @@ static long map_blocks(long unused)
 {
 	(void)unused;
 	for (uint64_t block = 0; block < BLOCKS; block++) {
-		uint64_t *words = mmap(pointer(block_address(block)), PAGE, PROT_READ | PROT_WRITE,
-				       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+		uint64_t *words = pointer(block_address(block));
 
-		if (words != pointer(block_address(block)))
-			return 1;
+		if (!pages_at(words, PAGE))
+			return errno;
 		words[0] = block + 1;
 	}
 	return 0;

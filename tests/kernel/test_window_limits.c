@@ -328,8 +328,7 @@ static long scatter(long unused)
 {
 	(void)unused;
 	for (size_t at = 0; at < WIDE; at += WIDE / SPARSE) {
-		if (mmap(wide + at, PAGE, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
+		if (!pages_at(wide + at, PAGE))
 			return errno;
 		pattern_fill(wide + at, PAGE, SEED, number(wide + at));
 	}
@@ -382,11 +381,8 @@ TEST_F(limit, of_length_costs_what_is_looked_at)
 
 static long map_untouched(long unused)
 {
-	void *memory = mmap(wide, SIZE, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-
 	(void)unused;
-	if (memory != wide || madvise(wide, SIZE, MADV_NOHUGEPAGE))
+	if (!pages_at(wide, SIZE) || madvise(wide, SIZE, MADV_NOHUGEPAGE))
 		return errno;
 	/* every tenth page */
 	for (size_t at = 0; at < SIZE; at += 10 * PAGE)

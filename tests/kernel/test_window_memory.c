@@ -164,9 +164,7 @@ static uint8_t *small_pages;
 static long make_small_pages(long unused)
 {
 	(void)unused;
-	if (mmap(small_pages, HUGE_PAGE, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != small_pages ||
-	    madvise(small_pages, HUGE_PAGE, MADV_NOHUGEPAGE))
+	if (!pages_at(small_pages, HUGE_PAGE) || madvise(small_pages, HUGE_PAGE, MADV_NOHUGEPAGE))
 		return errno;
 	memset(small_pages, 1, HUGE_PAGE);
 	return madvise(small_pages, HUGE_PAGE, MADV_HUGEPAGE) ? errno : 0;
