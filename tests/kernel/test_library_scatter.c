@@ -29,7 +29,6 @@
 
 FIXTURE(scatter)
 {
-	uint8_t *source;
 	uint64_t address;
 	struct child targets[2];
 	struct cordbmem_process *processes[2];
@@ -48,8 +47,7 @@ static long fill(long seed)
 
 FIXTURE_SETUP(scatter)
 {
-	self->source = island_pages(PAGES);
-	self->address = island_address = number(self->source);
+	self->address = island_address = number(island_pages(PAGES));
 	for (int i = 0; i < 2; i++) {
 		self->targets[i] = child_start();
 		ASSERT_EQ(0, child_call(&self->targets[i], fill, SEED + i));
@@ -218,7 +216,6 @@ TEST_F_TIMEOUT(scatter, gives_each_element_what_it_would_have_alone, 120)
 struct race {
 	struct cordbmem_process *process;
 	uint64_t address;
-	volatile uint8_t *shared;
 	_Atomic(unsigned long) reads, traps;
 	atomic_bool stop;
 };
@@ -259,7 +256,7 @@ TEST_F_TIMEOUT(scatter, hides_a_patch_that_comes_while_it_reads, 120)
 	target = child_start();
 	end = seconds() + 10;
 	for (rounds = 0; rounds <= 20 || (rounds < 400 && seconds() < end); rounds++) {
-		struct race race = { .address = number(shared), .shared = shared };
+		struct race race = { .address = number(shared) };
 		const uint64_t trapped = number(shared) + TRAPPED * 64;
 		cordbmem_patch_id id;
 		pthread_t reader;

@@ -55,7 +55,8 @@ static size_t without_trap(const struct cordbmem_scatter *elements, size_t count
 
 /*
  * The protocol is window_read_quick()'s. The key and the view of the patches stand for all: the same at the end means that
- * they were the same at each. size, patched and wide are constant; not patched: there never was a patch.
+ * they were the same at each. size, patched and wide are constant; patched: there was a patch once, so
+ * that there is a filter.
  */
 static ALWAYS_INLINE size_t read_alike_of(struct cordbmem_scatter *elements, size_t count,
 					  DWORD size, bool patched, bool wide)
@@ -74,11 +75,8 @@ static ALWAYS_INLINE size_t read_alike_of(struct cordbmem_scatter *elements, siz
 
 	if (!windows_are_there(windows))
 		return 0;
-	if (patched) {
-		if (!view)
-			return 0;
+	if (patched)
 		filter = PATCH_LOAD(&process->patches.filter);
-	}
 	block = elements->address >> WINDOW_SHIFT;
 	slot = &windows->slots[block % WINDOW_SLOTS];
 	key = atomic_load_explicit(&slot->key, memory_order_acquire);
