@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The functions of support.h. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,7 +76,8 @@ void sleep_ms(long ms)
 	struct timespec left = { ms / 1000, ms % 1000 * 1000000 };
 
 	while (nanosleep(&left, &left) != 0)
-		;
+		if (errno != EINTR)
+			die("nanosleep of %ld ms", ms);
 }
 
 struct mapping {

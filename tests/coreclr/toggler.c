@@ -28,7 +28,7 @@ static void *run(void *argument)
 	struct toggler *toggler = argument;
 	struct scene *scene = toggler->scene;
 	bool *set = calloc(scene->count, sizeof(*set));
-	double next = seconds();
+	double next = seconds(), ahead;
 
 	if (!set)
 		die("calloc");
@@ -41,10 +41,11 @@ static void *run(void *argument)
 		must(oracle_continue(scene->oracle), "Continue");
 		atomic_fetch_add(&toggler->stops, 1);
 		next += (double)toggler->beat_ms / 1000;
-		if (next > seconds())
-			sleep_ms((long)((next - seconds()) * 1000));
+		ahead = next - seconds();
+		if (ahead > 0)
+			sleep_ms((long)(ahead * 1000));
 		else
-			next = seconds();
+			next -= ahead;
 	}
 	must(oracle_stop(scene->oracle), "Stop");
 	for (size_t i = 0; i < scene->count; i++)
