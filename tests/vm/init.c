@@ -289,8 +289,8 @@ static void make_links(void)
 /* An emulated CPU of a machine with other things to do clears a huge page for more than the 20 s that mean a lockup. */
 static void be_patient(void)
 {
-	write_file("/proc/sys/kernel/watchdog_thresh",
-		   "60"); /* half of a soft lockup; the most there is */
+	/* half of a soft lockup; the most there is */
+	write_file("/proc/sys/kernel/watchdog_thresh", "60");
 	write_file("/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout", "120");
 }
 
